@@ -1,0 +1,89 @@
+"""What will the operator do with this phone number? Its last three digits say so.
+
+``GET /v1/behaviours`` answers with this table. A number whose digits are not listed pays as asked.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class Behaviour(StrEnum):
+    """What happens to a prompt; the value is the last three digits of the phone number."""
+
+    SUCCESS = "000"
+    INSUFFICIENT_FUNDS = "001"
+    CANCELLED_BY_PAYER = "002"
+    TIMEOUT = "003"
+    DELIVERED_FIVE_TIMES = "004"
+    OUT_OF_ORDER = "005"
+    SUCCESS_AFTER_EXPIRY = "006"
+    PAYS_LESS = "007"
+    PAYS_MORE = "008"
+    PAYS_IN_ANOTHER_CURRENCY = "009"
+    SILENCE = "010"
+    CALLBACK_BEFORE_ANSWER = "011"
+    PUSH_FAILS_UNACCEPTED = "012"
+    PUSH_FAILS_ACCEPTED = "013"
+    PUSH_HANGS = "014"
+    CONTRADICTED = "015"
+    SECOND_TRANSACTION = "016"
+    STATUS_FAILS_AND_CALLBACK_LOST = "017"
+    TWO_WEBHOOK_IDS = "018"
+
+
+DESCRIPTIONS: Mapping[Behaviour, str] = {
+    Behaviour.SUCCESS: "The person pays what was asked. So does every number that is not listed.",
+    Behaviour.INSUFFICIENT_FUNDS: "Fails: the person has too little money.",
+    Behaviour.CANCELLED_BY_PAYER: "The person declines the prompt.",
+    Behaviour.TIMEOUT: "The person never answers; the prompt fails with the reason timeout.",
+    Behaviour.DELIVERED_FIVE_TIMES: (
+        "Succeeds; the same callback is delivered five times at once, with one webhook-id."
+    ),
+    Behaviour.OUT_OF_ORDER: "Succeeds; payment.succeeded arrives before payment.pending.",
+    Behaviour.SUCCESS_AFTER_EXPIRY: (
+        "Stays pending until some time after the prompt expired, and then succeeds."
+    ),
+    Behaviour.PAYS_LESS: "Succeeds with half of the amount, rounded down to the minor unit.",
+    Behaviour.PAYS_MORE: "Succeeds with twice the amount.",
+    Behaviour.PAYS_IN_ANOTHER_CURRENCY: (
+        "Succeeds with the same number in USD, or in EUR if USD was asked."
+    ),
+    Behaviour.SILENCE: "Succeeds without any callback; only the status query knows.",
+    Behaviour.CALLBACK_BEFORE_ANSWER: (
+        "Succeeds; the callback is delivered and acknowledged before the push is answered."
+    ),
+    Behaviour.PUSH_FAILS_UNACCEPTED: "The push answers 500 and nothing was accepted.",
+    Behaviour.PUSH_FAILS_ACCEPTED: "The push answers 500 though it was accepted; then succeeds.",
+    Behaviour.PUSH_HANGS: (
+        "The push is accepted but answered far too late; the success callback comes meanwhile."
+    ),
+    Behaviour.CONTRADICTED: (
+        "Succeeds; after the success callback a failed one follows, with another webhook-id. "
+        "The status query stays with success."
+    ),
+    Behaviour.SECOND_TRANSACTION: (
+        "Succeeds twice: a second success callback follows, with another transaction."
+    ),
+    Behaviour.STATUS_FAILS_AND_CALLBACK_LOST: (
+        "Succeeds; the status query always answers 500 and the callback is lost three times "
+        "before it is delivered."
+    ),
+    Behaviour.TWO_WEBHOOK_IDS: (
+        "Succeeds; the callback is delivered twice at once, with two webhook-ids and one "
+        "transaction."
+    ),
+}
+"""Every behaviour in words, for the documentation and for ``GET /v1/behaviours``."""
+
+
+def behaviour_of(phone: str) -> Behaviour:
+    """What the operator does with a prompt to ``phone`` (E.164, such as +254700000001)."""
+    try:
+        return Behaviour(phone[-3:])
+    except ValueError:
+        return Behaviour.SUCCESS

@@ -1,0 +1,223 @@
+"""Every way the ledger can refuse or fail, as a tree; the docstring is the message.
+
+    LedgerError
+    ├── Refused                     the domain decided; stored under the idempotency key
+    │   ├── NotFound                unknown, or somebody else's: one answer for both
+    │   │   ├── CreatorNotFound
+    │   │   └── PaymentNotFound
+    │   ├── NotInThisState          the message names the state
+    │   │   ├── CreatorAlreadyRegistered
+    │   │   ├── PaymentNotCancellable
+    │   │   ├── SubmissionAlreadyStarted
+    │   │   ├── SubmissionNotAllowed
+    │   │   └── NotYetExpired
+    │   └── Unacceptable            the request itself can never be accepted
+    │       ├── AmountOutOfBounds, CurrencyUnknown, CurrencyNotAccepted
+    │       ├── FeePlanMissing, FeePlanExceedsPayment
+    │       └── SelfPayment
+    ├── IdempotencyKeyReused        the key was used with another request
+    ├── InvalidValue                the database refuses a value of this command
+    ├── DecisionFailed              a defect of ours; only this command fails
+    └── Unavailable                 always safe to repeat with the same key
+        ├── NothingRecorded
+        ├── OutcomeUnknown
+        └── Overloaded
+
+HTTP statuses live in api/errors.py alone. Braces in a docstring are filled from the parameters,
+which never hold personal data, since they are stored with the idempotency key.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LedgerError(Exception):
+    """The ledger cannot do this."""
+
+    code: ClassVar[str] = "ledger_error"
+
+    def __init__(self, **parameters: str | int) -> None:
+        self.parameters = parameters
+        super().__init__(self.message)
+
+    @property
+    def message(self) -> str:
+        """The class's docstring with its parameters, fit to be shown to the caller."""
+        text = " ".join((type(self).__doc__ or "").split())
+        return text.format(**self.parameters)
+
+
+class Refused(LedgerError):
+    """The request was understood and refused."""
+
+    code = "refused"
+
+
+class NotFound(Refused):
+    """There is no such object, or it is not yours."""
+
+    code = "not_found"
+
+
+class CreatorNotFound(NotFound):
+    """There is no creator with this id. Check the id, or register the creator first."""
+
+    code = "creator_not_found"
+
+
+class PaymentNotFound(NotFound):
+    """There is no payment with this id, or it is not yours."""
+
+    code = "payment_not_found"
+
+
+class NotInThisState(Refused):
+    """This cannot be done in the state {state}."""
+
+    code = "not_in_this_state"
+
+
+class CreatorAlreadyRegistered(NotInThisState):
+    """A creator with this id is already registered. Use another id, or change its fee plan."""
+
+    code = "creator_already_registered"
+
+
+class PaymentNotCancellable(NotInThisState):
+    """The payment is {state} and cannot be cancelled any more. If a prompt is on the phone,
+    decline it there; otherwise wait until the payment ends."""
+
+    code = "payment_not_cancellable"
+
+
+class SubmissionAlreadyStarted(NotInThisState):
+    """Another process already took this payment to the provider; it must not be pushed again."""
+
+    code = "submission_already_started"
+
+
+class SubmissionNotAllowed(NotInThisState):
+    """The payment is {state}; it is not waiting to be taken to the provider."""
+
+    code = "submission_not_allowed"
+
+
+class NotYetExpired(NotInThisState):
+    """The payment is {state} and may still be paid until {expires_at}."""
+
+    code = "not_yet_expired"
+
+
+class Unacceptable(Refused):
+    """The request can never be accepted as it is."""
+
+    code = "unacceptable"
+
+
+class AmountOutOfBounds(Unacceptable):
+    """The amount must lie between {minimum} and {maximum} minor units."""
+
+    code = "amount_out_of_bounds"
+
+
+class AmountNotPayable(Unacceptable):
+    """The provider {provider} takes {currency} in steps of {step} minor units, from {minimum} to
+    {maximum}. Change the amount."""
+
+    code = "amount_not_payable"
+
+
+class CurrencyUnknown(Unacceptable):
+    """{currency} is not an ISO 4217 currency that this book knows."""
+
+    code = "currency_unknown"
+
+
+class CurrencyNotAccepted(Unacceptable):
+    """This creator is paid in {accepted}; a payment in {currency} is refused. Pay in {accepted}."""
+
+    code = "currency_not_accepted"
+
+
+class ProviderUnknown(Unacceptable):
+    """There is no provider named {provider} in this book."""
+
+    code = "provider_unknown"
+
+
+class FeePlanMissing(Unacceptable):
+    """The creator has no fee plan yet, so a payment cannot be split. Assign one first."""
+
+    code = "fee_plan_missing"
+
+
+class FeePlanExceedsPayment(Unacceptable):
+    """Fee and tax would be more than the payment: the creator's part would be negative."""
+
+    code = "fee_plan_exceeds_payment"
+
+
+class SelfPayment(Unacceptable):
+    """A fan may not pay themself."""
+
+    code = "self_payment"
+
+
+class IdempotencyKeyReused(LedgerError):
+    """This idempotency key was already used for another request. Use a new key."""
+
+    code = "idempotency_key_reused"
+
+
+class InvalidValue(LedgerError):
+    """The database cannot store a value of this request. Nothing was recorded; correct it."""
+
+    code = "invalid_value"
+
+
+class DecisionFailed(LedgerError):
+    """The ledger failed to decide this request. Nothing was recorded for it."""
+
+    code = "internal_error"
+
+
+class Unavailable(LedgerError):
+    """The ledger cannot be reached. Repeat with the same idempotency key."""
+
+    code = "unavailable"
+
+
+class NothingRecorded(Unavailable):
+    """The ledger's database cannot be reached. Nothing was recorded; repeat with the same key."""
+
+    code = "nothing_recorded"
+
+
+class OutcomeUnknown(Unavailable):
+    """The connection was lost while committing and the outcome is not known yet. Repeat with the
+    same key: it answers with what happened, and nothing happens twice."""
+
+    code = "outcome_unknown"
+
+
+class Overloaded(Unavailable):
+    """Too many requests are waiting. Nothing was recorded; repeat later with the same key."""
+
+    code = "overloaded"
+
+
+def _tree(cls: type[LedgerError]) -> dict[str, type[LedgerError]]:
+    found = {cls.code: cls}
+    for child in cls.__subclasses__():
+        found.update(_tree(child))
+    return found
+
+
+ERRORS_BY_CODE: dict[str, type[LedgerError]] = _tree(LedgerError)
+"""Every error by its stable code: the way from a stored refusal back to the error."""
+
+
+def refusal(code: str, parameters: dict[str, str | int]) -> LedgerError:
+    """Rebuild the error of a stored refusal from its code and parameters."""
+    return ERRORS_BY_CODE[code](**parameters)

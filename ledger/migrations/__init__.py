@@ -1,0 +1,1 @@
+"""Migrations of a book's tables, run by ledger/database/migrate.py."""

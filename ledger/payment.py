@@ -1,0 +1,367 @@
+"""A payment: from a fan's wish to money in the creator's account, or to a true end without it.
+
+    initiated ──StartSubmission──▶ submitting ──▶ submitted ──────────┐
+        │                              │              │               │
+        │ CancelPayment                └──▶ submission_unknown ───────┤   (asked, never repeated)
+        ▼                                                             ▼
+    cancelled        failed | cancelled | expired  ◀──────  the provider's report, or time
+        │                    │
+        └────────┬───────────┘
+                 ▼  money arrives all the same
+             succeeded (late)            needs_review: too little or another currency arrived
+
+Decisions check and return events; `evolve_payment` applies them and never checks. What happens
+when reports come twice, late or contradict each other is told in ledger/callbacks.py.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Literal, assert_never
+
+from ledger.errors import (
+    AmountNotPayable,
+    CreatorNotFound,
+    CurrencyNotAccepted,
+    FeePlanMissing,
+    NotYetExpired,
+    PaymentNotCancellable,
+    PaymentNotFound,
+    SelfPayment,
+    SubmissionAlreadyStarted,
+    SubmissionNotAllowed,
+)
+from ledger.events import (
+    ContradictionRecorded,
+    Occasion,
+    OverpaymentParked,
+    PaymentCancelled,
+    PaymentEvent,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentInitiated,
+    PaymentMismatched,
+    PaymentSubmissionStarted,
+    PaymentSubmissionUnknown,
+    PaymentSubmitted,
+    PaymentSucceeded,
+    SurplusReceived,
+)
+from ledger.postings import split_gross
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ledger.commands import (
+        CancelPayment,
+        InitiatePayment,
+        RecordSubmissionUnknown,
+        RecordSubmitted,
+        StartSubmission,
+    )
+    from ledger.creator import Creator
+    from ledger.money import Money, Split
+    from ledger.postings import FeePlan
+
+
+class PaymentState(StrEnum):
+    """Where a payment stands."""
+
+    INITIATED = "initiated"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    SUBMISSION_UNKNOWN = "submission_unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    EXPIRED = "expired"
+    NEEDS_REVIEW = "needs_review"
+
+
+OPEN: Final = frozenset(
+    {
+        PaymentState.INITIATED,
+        PaymentState.SUBMITTING,
+        PaymentState.SUBMITTED,
+        PaymentState.SUBMISSION_UNKNOWN,
+    }
+)
+"""States that wait for something: the provider's word, or the end of the time to pay."""
+
+GIVEN_UP: Final = frozenset({PaymentState.FAILED, PaymentState.CANCELLED, PaymentState.EXPIRED})
+"""Ended without money; money that still arrives is taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """A payment's state at a version of its stream. Amounts are minor units."""
+
+    id: UUID
+    version: int
+    state: PaymentState
+    fan_id: UUID
+    creator_id: UUID
+    purpose: Literal["tip", "purchase"]
+    reference: str | None
+    money: Money
+    plan: FeePlan
+    split: Split
+    provider: str
+    phone: UUID
+    initiated_at: datetime
+    expires_at: datetime
+    attempt: int = 0
+    claim: UUID | None = None
+    submission_deadline: datetime | None = None
+    provider_reference: str | None = None
+    reason: str | None = None
+    late: bool = False
+    ended_at: datetime | None = None
+    transactions: frozenset[str] = frozenset()
+    contradictions: frozenset[tuple[str, str | None]] = frozenset()
+
+
+def evolve_payment(payment: Payment | None, event: PaymentEvent) -> Payment:
+    """Apply a fact. Never checks: replay must always succeed."""
+    if isinstance(event, PaymentInitiated):
+        return Payment(
+            id=event.originator_id,
+            version=event.originator_version,
+            state=PaymentState.INITIATED,
+            fan_id=event.fan_id,
+            creator_id=event.creator_id,
+            purpose=event.purpose,
+            reference=event.reference,
+            money=event.money,
+            plan=event.plan,
+            split=event.split,
+            provider=event.provider,
+            phone=event.phone,
+            initiated_at=event.recorded_at,
+            expires_at=event.expires_at,
+        )
+    assert payment is not None  # noqa: S101 - version density: PaymentInitiated is first
+    return _evolve_existing(replace(payment, version=event.originator_version), event)
+
+
+def _evolve_existing(
+    payment: Payment,
+    event: PaymentSubmissionStarted
+    | PaymentSubmitted
+    | PaymentSubmissionUnknown
+    | PaymentSucceeded
+    | OverpaymentParked
+    | PaymentMismatched
+    | SurplusReceived
+    | PaymentFailed
+    | PaymentCancelled
+    | PaymentExpired
+    | ContradictionRecorded,
+) -> Payment:
+    match event:
+        case PaymentSubmissionStarted():
+            return replace(
+                payment,
+                state=PaymentState.SUBMITTING,
+                attempt=event.attempt,
+                claim=event.claim,
+                submission_deadline=event.deadline,
+            )
+        case PaymentSubmitted():
+            return replace(
+                payment,
+                state=PaymentState.SUBMITTED,
+                provider_reference=event.provider_reference,
+            )
+        case PaymentSubmissionUnknown():
+            return replace(payment, state=PaymentState.SUBMISSION_UNKNOWN, reason=event.reason)
+        case PaymentSucceeded():
+            return replace(
+                payment,
+                state=PaymentState.SUCCEEDED,
+                reason=None,
+                late=event.late,
+                ended_at=event.recorded_at,
+                transactions=payment.transactions | {event.provider_transaction},
+            )
+        case PaymentMismatched():
+            return replace(
+                payment,
+                state=PaymentState.NEEDS_REVIEW,
+                reason="mismatched",
+                ended_at=event.recorded_at,
+                transactions=payment.transactions | {event.provider_transaction},
+            )
+        case SurplusReceived() | OverpaymentParked():
+            return replace(
+                payment, transactions=payment.transactions | {event.provider_transaction}
+            )
+        case PaymentFailed():
+            return _ended(payment, PaymentState.FAILED, event.reason, event.recorded_at)
+        case PaymentCancelled():
+            return _ended(payment, PaymentState.CANCELLED, event.reason, event.recorded_at)
+        case PaymentExpired():
+            return _ended(payment, PaymentState.EXPIRED, "expired", event.recorded_at)
+        case ContradictionRecorded():
+            contradiction = (event.claim, event.provider_transaction)
+            return replace(payment, contradictions=payment.contradictions | {contradiction})
+        case _:
+            assert_never(event)
+
+
+def _ended(payment: Payment, state: PaymentState, reason: str, at: datetime) -> Payment:
+    return replace(payment, state=state, reason=reason, ended_at=at)
+
+
+def initiate(
+    creator: Creator | None, command: InitiatePayment, occasion: Occasion
+) -> list[PaymentEvent]:
+    """Freeze plan, split and expiry; nothing is asked of the provider yet.
+
+    Raises `CreatorNotFound`, `SelfPayment`, `CurrencyNotAccepted`, `FeePlanMissing`,
+    `AmountNotPayable` or `FeePlanExceedsPayment`.
+    """
+    if creator is None:
+        raise CreatorNotFound
+    if command.fan_id == creator.id:
+        raise SelfPayment
+    if command.money.currency != creator.settlement_currency:
+        raise CurrencyNotAccepted(
+            currency=command.money.currency, accepted=creator.settlement_currency
+        )
+    if creator.plan is None:
+        raise FeePlanMissing
+    _check_payable(command)
+    return [
+        PaymentInitiated(
+            originator_id=command.payment_id,
+            originator_version=1,
+            fan_id=command.fan_id,
+            creator_id=creator.id,
+            purpose=command.purpose,
+            reference=command.reference,
+            money=command.money,
+            plan=creator.plan,
+            split=split_gross(command.money.amount, creator.plan),
+            provider=command.terms.provider,
+            phone=command.phone,
+            expires_at=occasion.recorded_at
+            + timedelta(seconds=command.terms.expires_after_seconds),
+            **occasion.stamp(),
+        )
+    ]
+
+
+def _check_payable(command: InitiatePayment) -> None:
+    amount, terms = command.money.amount, command.terms
+    if amount % terms.step or not terms.minimum <= amount <= terms.maximum:
+        raise AmountNotPayable(
+            provider=terms.provider,
+            currency=command.money.currency,
+            step=terms.step,
+            minimum=terms.minimum,
+            maximum=terms.maximum,
+        )
+
+
+def cancel(
+    payment: Payment | None, command: CancelPayment, occasion: Occasion
+) -> list[PaymentEvent]:
+    """The fan gives up before the provider was asked; a prompt on a phone cannot be called back.
+
+    Raises `PaymentNotFound` (also for another fan's) or `PaymentNotCancellable`.
+    """
+    if payment is None or payment.fan_id != command.fan_id:
+        raise PaymentNotFound
+    if payment.state is not PaymentState.INITIATED:
+        raise PaymentNotCancellable(state=payment.state)
+    return [
+        PaymentCancelled(
+            originator_id=payment.id,
+            originator_version=payment.version + 1,
+            reason="cancelled_by_fan",
+            **occasion.stamp(),
+        )
+    ]
+
+
+def start_submission(
+    payment: Payment | None, command: StartSubmission, occasion: Occasion
+) -> list[PaymentEvent]:
+    """Give one claim the right to call the provider, once.
+
+    Raises `PaymentNotFound`, `SubmissionAlreadyStarted` or `SubmissionNotAllowed`.
+    """
+    if payment is None:
+        raise PaymentNotFound
+    if payment.claim is not None:
+        raise SubmissionAlreadyStarted(state=payment.state)
+    if payment.state is not PaymentState.INITIATED or occasion.recorded_at >= payment.expires_at:
+        raise SubmissionNotAllowed(state=payment.state)
+    return [
+        PaymentSubmissionStarted(
+            originator_id=payment.id,
+            originator_version=payment.version + 1,
+            attempt=payment.attempt + 1,
+            claim=command.claim,
+            deadline=occasion.recorded_at + timedelta(seconds=command.deadline_seconds),
+            **occasion.stamp(),
+        )
+    ]
+
+
+def record_submitted(
+    payment: Payment | None, command: RecordSubmitted, occasion: Occasion
+) -> list[PaymentEvent]:
+    """The provider accepted. A callback may have been faster: then there is nothing to add."""
+    if payment is None:
+        raise PaymentNotFound
+    if payment.state not in {PaymentState.SUBMITTING, PaymentState.SUBMISSION_UNKNOWN}:
+        return []
+    return [
+        PaymentSubmitted(
+            originator_id=payment.id,
+            originator_version=payment.version + 1,
+            attempt=payment.attempt,
+            provider_reference=command.provider_reference,
+            **occasion.stamp(),
+        )
+    ]
+
+
+def record_submission_unknown(
+    payment: Payment | None, command: RecordSubmissionUnknown, occasion: Occasion
+) -> list[PaymentEvent]:
+    """The call ended without an answer; a callback may have answered already."""
+    if payment is None:
+        raise PaymentNotFound
+    if payment.state is not PaymentState.SUBMITTING:
+        return []
+    return [
+        PaymentSubmissionUnknown(
+            originator_id=payment.id,
+            originator_version=payment.version + 1,
+            attempt=payment.attempt,
+            reason=command.reason,
+            **occasion.stamp(),
+        )
+    ]
+
+
+def expire(payment: Payment | None, occasion: Occasion) -> list[PaymentEvent]:
+    """The time to pay is over. Ended payments stay as they are; raises `NotYetExpired` before."""
+    if payment is None:
+        raise PaymentNotFound
+    if payment.state not in OPEN:
+        return []
+    if occasion.recorded_at < payment.expires_at:
+        raise NotYetExpired(state=payment.state, expires_at=payment.expires_at.isoformat())
+    return [
+        PaymentExpired(
+            originator_id=payment.id,
+            originator_version=payment.version + 1,
+            **occasion.stamp(),
+        )
+    ]
