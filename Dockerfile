@@ -21,11 +21,12 @@ RUN groupadd --system --gid 10001 hesabu \
     && useradd --system --uid 10001 --gid hesabu --home-dir /var/lib/hesabu --no-log-init hesabu \
     && install --directory --owner hesabu --group hesabu --mode 0700 /var/lib/hesabu
 COPY --from=build /opt/hesabu /opt/hesabu
-ENV PATH=/opt/hesabu/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/opt/hesabu/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HESABU_DATA_DIRECTORY=/var/lib/hesabu HESABU_HOST=0.0.0.0 HESABU_PORT=8000
 USER hesabu
 WORKDIR /var/lib/hesabu
 # Keys of personal data: outside the database, with a backup of their own.
 VOLUME /var/lib/hesabu
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-CMD ["hesabu", "serve", "--host", "0.0.0.0", "--port", "8000"]
+CMD ["hesabu", "serve"]

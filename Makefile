@@ -13,7 +13,7 @@ ARGS ?=
 
 LOCK := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --group build \
-	--custom-compile-command "make lock" --quiet $(UPGRADE)
+	--custom-compile-command "make lock" --cache-dir $(VENV)/.uv-cache --quiet $(UPGRADE)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -42,7 +42,7 @@ $(STAMP): requirements-dev.txt pyproject.toml
 
 .PHONY: run
 run: $(STAMP) ## Run everything in one terminal, with a story to look at (PORT=8000)
-	$(PY) -m api.cli dev --story $(if $(PORT),--port $(PORT))
+	$(if $(PORT),PORT="$(PORT)") $(PY) -m api.cli dev --story
 
 .PHONY: demo
 demo: $(STAMP) ## Walk through the ledger in the terminal

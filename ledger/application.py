@@ -41,8 +41,7 @@ NOTIFY: Final = "NOTIFY ledger_events"
 
 
 class WriteOutsideTurnError(TypeError):
-    """Events are recorded by `Ledger.execute` alone: outside a turn they would lack journal
-    lines, balances and idempotency keys."""
+    """Events are recorded by `Ledger.execute` alone, or they would lack journal and balances."""
 
 
 def project(aggregate: Aggregate | None, events: Iterable[LedgerEvent]) -> Aggregate | None:
@@ -65,7 +64,9 @@ class ReadOnlyRecorder(PostgresApplicationRecorder):
     """The library's recorder for reading; writing is the turn's."""
 
     def insert_events(
-        self, stored_events: Sequence[StoredEvent], **kwargs: Any
+        self,
+        stored_events: Sequence[StoredEvent],  # noqa: ARG002 - the library's signature
+        **kwargs: Any,  # noqa: ANN401 - the library's signature
     ) -> NoReturn:
         """Always raises `WriteOutsideTurnError`."""
         raise WriteOutsideTurnError
@@ -74,7 +75,7 @@ class ReadOnlyRecorder(PostgresApplicationRecorder):
 class LedgerFactory(PostgresFactory):
     """The library's factory, connecting as the book's role."""
 
-    application_recorder_class = ReadOnlyRecorder
+    application_recorder_class = ReadOnlyRecorder  # type: ignore[mutable-override]  # as meant
 
     def __init__(self, env: Environment | EnvType | None, book: BookLocation) -> None:
         super().__init__(env)
@@ -133,9 +134,7 @@ class Ledger(Application[UUID]):
     name = "Ledger"
     log_section_size = 1_000
 
-    def __init__(
-        self, book: BookLocation, *, clock: Callable[[], datetime] | None = None
-    ) -> None:
+    def __init__(self, book: BookLocation, *, clock: Callable[[], datetime] | None = None) -> None:
         self.book = book
         connection = conninfo_to_dict(book.conninfo(READER_SETTINGS))
         super().__init__(
@@ -172,13 +171,11 @@ class Ledger(Application[UUID]):
             raise outcome.error
         return outcome
 
-    def execute_from_loop(
-        self, commands: Sequence[LedgerCommand]
-    ) -> asyncio.Future[list[Outcome]]:
+    def execute_from_loop(self, commands: Sequence[LedgerCommand]) -> asyncio.Future[list[Outcome]]:
         """`execute` for an event loop: the loop is woken once a turn."""
         return self._writer.submit_from_loop(commands)
 
-    def save(self, *objs: Any, **kwargs: Any) -> NoReturn:
+    def save(self, *objs: Any, **kwargs: Any) -> NoReturn:  # noqa: ANN401 - the library's signature
         """Always raises `WriteOutsideTurnError`."""
         raise WriteOutsideTurnError
 

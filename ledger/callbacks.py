@@ -29,7 +29,7 @@ reports of one payment arrive, it ends in the same state with the same balances.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
 
 from ledger.commands import Claim
 from ledger.events import (
@@ -115,9 +115,7 @@ def _succeeded(
         if claimed_by is not None:
             return ReportDecision([], Verdict.DUPLICATE)
         assert command.receipt_id is not None  # noqa: S101 - the doors derive it for every success
-        return ReportDecision(
-            [_unmatched(command.receipt_id, receipt, occasion)], Verdict.APPLIED
-        )
+        return ReportDecision([_unmatched(command.receipt_id, receipt, occasion)], Verdict.APPLIED)
     if receipt.transaction in payment.transactions:
         return ReportDecision([], Verdict.DUPLICATE)
     if claimed_by is not None:
@@ -133,7 +131,7 @@ class _Receipt(NamedTuple):
     received: Money
     occurred_at: datetime | None
 
-    def fields(self, occasion: Occasion) -> dict[str, object]:
+    def fields(self, occasion: Occasion) -> dict[str, Any]:
         return {
             "provider": self.provider,
             "provider_transaction": self.transaction,
@@ -160,16 +158,14 @@ def _receive(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[Pa
     wants_money = payment.state in OPEN | GIVEN_UP | {PaymentState.NEEDS_REVIEW}
     if wants_money and enough:
         return _pay(payment, receipt, occasion)
-    place = {
+    place: dict[str, Any] = {
         "originator_id": payment.id,
         "originator_version": payment.version + 1,
         "received": receipt.received,
         "entry": receipt_parked(receipt.received, provider=receipt.provider),
     }
     if payment.state in OPEN | GIVEN_UP:
-        return [
-            PaymentMismatched(expected=payment.money, **place, **receipt.fields(occasion))
-        ]
+        return [PaymentMismatched(expected=payment.money, **place, **receipt.fields(occasion))]
     return [SurplusReceived(**place, **receipt.fields(occasion))]
 
 

@@ -208,9 +208,7 @@ class RecordReport(Command):
         if self.report.provider_transaction is None:
             return ()
         return (
-            IdempotencyKey(
-                f"transaction:{self.report.provider}", self.report.provider_transaction
-            ),
+            IdempotencyKey(f"transaction:{self.report.provider}", self.report.provider_transaction),
         )
 
 

@@ -1,6 +1,6 @@
 """A creator: somebody who is paid, in one settlement currency, by a fee plan.
 
-    (nothing) ── RegisterCreator ──▶ registered ── AssignFeePlan ──▶ registered
+(nothing) ── RegisterCreator ──▶ registered ── AssignFeePlan ──▶ registered
 """
 
 from __future__ import annotations

@@ -30,6 +30,7 @@ from ledger.events import (
     FeePlanAssigned,
     LedgerEvent,
     Occasion,
+    PaymentEvent,
     UnmatchedReceiptRecorded,
 )
 from ledger.payment import Payment, evolve_payment
@@ -122,7 +123,7 @@ def _decide_payment(
     | ExpirePayment,
     about: Payment | None,
     at: Occasion,
-) -> list[payment.PaymentEvent]:
+) -> list[PaymentEvent]:
     match command:
         case CancelPayment():
             return payment.cancel(about, command, at)

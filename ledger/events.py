@@ -98,8 +98,10 @@ class PaymentInitiated(Event):
 
 
 class PaymentSubmissionStarted(Event):
-    """One process, and only it, may now call the provider; after the deadline (its call has timed
-    out by then) a missing answer means unknown."""
+    """One process, and only it, may now call the provider.
+
+    After the deadline, when its call has timed out, a missing answer means unknown.
+    """
 
     TOPIC = "payment.submission_started.v1"
 

@@ -112,9 +112,7 @@ class KeyStore:
         with self._transaction() as cursor:
             for key_id in key_ids:
                 cursor.execute("DELETE FROM keys WHERE key_id = ?", (key_id.bytes,))
-                cursor.execute(
-                    "INSERT OR IGNORE INTO destroyed VALUES (?, ?)", (key_id.bytes, now)
-                )
+                cursor.execute("INSERT OR IGNORE INTO destroyed VALUES (?, ?)", (key_id.bytes, now))
         with self._lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 

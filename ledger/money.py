@@ -70,7 +70,7 @@ class Split(BaseModel):
 
 
 class Part(NamedTuple):
-    """One claim in an allocation: its weight, and its rank among equal remainders (lowest first)."""
+    """One claim in an allocation: its weight, and its rank among equal remainders (low first)."""
 
     weight: int
     rank: int

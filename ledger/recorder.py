@@ -205,9 +205,7 @@ class TurnRecorder:
         self._connect = connect
         self._connection: psycopg.Connection[Any] | None = None
 
-    def load(
-        self, *, keys: Sequence[tuple[str, str]], streams: Mapping[UUID, int]
-    ) -> Loaded:
+    def load(self, *, keys: Sequence[tuple[str, str]], streams: Mapping[UUID, int]) -> Loaded:
         """Begin, lock, and read. `streams` maps ids to the version already known (0: nothing)."""
         connection = self._open()
         with connection.pipeline():
@@ -228,9 +226,7 @@ class TurnRecorder:
             [] if stored is None else [StreamRow(*row) for row in stored.fetchall()],
         )
 
-    def balances(
-        self, accounts: set[AccountKey]
-    ) -> tuple[dict[AccountKey, Balance], int]:
+    def balances(self, accounts: set[AccountKey]) -> tuple[dict[AccountKey, Balance], int]:
         """The balances of `accounts` that exist, and the number of the next new account."""
         connection = self._open()
         rows = connection.execute(READ_BALANCES, _columns(list(accounts), 2)).fetchall()

@@ -169,9 +169,7 @@ class TurnRunner:
             for key in (command.key, *command.natural_keys())
         }
         cached = {
-            stream: self._cache.get(stream)
-            for command in commands
-            for stream in command.streams()
+            stream: self._cache.get(stream) for command in commands for stream in command.streams()
         }
         loaded = self._recorder.load(
             keys=sorted(wanted),
@@ -226,9 +224,7 @@ class _Turn:
         self.first_position = loaded.head.position + 1
         self._keys = {(row.scope, row.key): row for row in loaded.keys}
         self._claims = {
-            (row.scope, row.key): row.stream_id
-            for row in loaded.keys
-            if row.stream_id is not None
+            (row.scope, row.key): row.stream_id for row in loaded.keys if row.stream_id is not None
         }
         self._broken: set[UUID] = set()
         self.aggregates: dict[UUID, Aggregate] = {
@@ -250,9 +246,7 @@ class _Turn:
                     originator_id=row.stream_id,
                     originator_version=row.version,
                 )
-                self.aggregates[row.stream_id] = evolve(
-                    self.aggregates.get(row.stream_id), event
-                )
+                self.aggregates[row.stream_id] = evolve(self.aggregates.get(row.stream_id), event)
             except Exception:
                 # One stream that cannot be read must not stop the book.
                 logger.exception("stream_unreadable", extra={"stream": str(row.stream_id)})
@@ -331,9 +325,7 @@ class _Turn:
             return Outcome(position=self._position, verdict=Verdict.PARKED)
         return Outcome(error=error)
 
-    def _keep_key(
-        self, scope: str, key: str, command: Command | None, outcome: Outcome
-    ) -> None:
+    def _keep_key(self, scope: str, key: str, command: Command | None, outcome: Outcome) -> None:
         row = KeyRow(
             scope,
             key,

@@ -37,7 +37,6 @@ QUEUE_COMMANDS_MAX: Final = 20_000
 WAIT_SECONDS_MAX: Final = 5.0
 
 
-
 class _Request:
     """Commands of one caller, and where their outcomes go."""
 
@@ -89,9 +88,7 @@ class GroupCommitWriter:
             future.set_result([Outcome(error=Overloaded()) for _ in commands])
         return future
 
-    def submit_from_loop(
-        self, commands: Sequence[LedgerCommand]
-    ) -> asyncio.Future[list[Outcome]]:
+    def submit_from_loop(self, commands: Sequence[LedgerCommand]) -> asyncio.Future[list[Outcome]]:
         """The same from an event loop; a turn wakes the loop once, however many it answers."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Outcome]] = loop.create_future()
@@ -135,9 +132,7 @@ class GroupCommitWriter:
         for request in late:
             self._queue.remove(request)
             self._queued -= request.waiting()
-            request.outcomes.extend(
-                Outcome(error=Overloaded()) for _ in range(request.waiting())
-            )
+            request.outcomes.extend(Outcome(error=Overloaded()) for _ in range(request.waiting()))
         return late
 
     def _take(self) -> list[tuple[_Request, Sequence[LedgerCommand]]]:
@@ -232,5 +227,3 @@ def _resolve(requests: list[_Request]) -> None:
     for request in requests:
         if not request.future.done():
             request.future.set_result(request.outcomes)
-
-

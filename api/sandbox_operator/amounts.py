@@ -23,10 +23,13 @@ def exponent_of(currency: str) -> int:
         ValueError: there is no such currency, or it has no minor unit, like gold (XAU).
 
     """
-    exponent = Currency(currency).exponent
+    try:
+        exponent = Currency(currency).exponent
+    except ValueError as error:
+        # The library's message repeats what the caller sent.
+        raise ValueError("there is no such currency in ISO 4217") from error
     if exponent is None:
-        message = "this currency has no minor unit"
-        raise ValueError(message)
+        raise ValueError("this currency has no minor unit")
     return exponent
 
 
@@ -52,12 +55,13 @@ class Amount:
         match = _DECIMAL.fullmatch(text)
         decimals = (match[2] or "") if match else ""
         if not match or len(decimals) > exponent:
-            message = f"the amount must be a decimal string with at most {exponent} decimals"
-            raise ValueError(message)
+            raise ValueError(
+                f"the amount must be a plain decimal with at most {MAJOR_DIGITS_MAX} digits, "
+                f"and {exponent} decimals in this currency"
+            )
         minor_units = int(match[1] + decimals.ljust(exponent, "0"))
         if minor_units == 0:
-            message = "the amount must be positive"
-            raise ValueError(message)
+            raise ValueError("the amount must be positive")
         return cls(minor_units, currency)
 
     def on_the_wire(self) -> str:

@@ -1,4 +1,4 @@
-"""What does the operator know of a prompt, and for how long does it remember it?
+"""What the operator knows of a prompt, and for how long it remembers it.
 
     pending ──► succeeded      paid: with a transaction, and perhaps not what was asked
             ──► failed         insufficient_funds, timeout

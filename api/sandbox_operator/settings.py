@@ -78,12 +78,10 @@ class OperatorSettings(BaseSettings):
     def _can_sign(cls, secret: SecretStr) -> SecretStr:
         text = secret.get_secret_value()
         if not text.startswith("whsec_"):
-            message = "must begin with whsec_"
-            raise ValueError(message)
+            raise ValueError("must begin with whsec_")
         try:
             Webhook(text)
         except EmptyWebhookSecretError as error:
             # An empty key signs, and can be forged by everybody.
-            message = "must not be empty after whsec_"
-            raise ValueError(message) from error
+            raise ValueError("must not be empty after whsec_") from error
         return secret

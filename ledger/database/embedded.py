@@ -53,6 +53,7 @@ PROCESSES: Final = Path("/proc")
 """Where the kernel tells of processes; absent on macOS."""
 PORT: Final = 5432
 """Part of the socket's name only: nothing listens on TCP."""
+SOCKET_NAME: Final = f".s.PGSQL.{PORT}"
 SOCKET_PATH_BYTES_MAX: Final = 99
 START_SECONDS_MAX: Final = 120
 STOP_SECONDS_MAX: Final = 60
@@ -106,7 +107,7 @@ local replication postgres peer map=hesabu
 local all         all      scram-sha-256
 """
 # What a start says while the children of a killed server still live.
-ORPHANS_REMAIN: Final = ("pre-existing shared memory block", "is another postmaster")
+ORPHANS_REMAIN: Final = ("pre-existing shared memory block", "another postmaster")
 
 CREATE_DATABASE = sql.SQL("CREATE DATABASE {name} OWNER {owner} TEMPLATE template0")
 DATABASE_EXISTS = "SELECT FROM pg_database WHERE datname = %s"
@@ -315,7 +316,7 @@ class EmbeddedPostgres:
         try:
             owner = json.loads((self.directory / "owner.json").read_bytes())
         except FileNotFoundError:
-            return False  # started by hand: whoever did that will stop it
+            return True
         return bool(_process_start(owner["process_id"]) != owner["process_start"])
 
     def _claim(self) -> None:
@@ -387,8 +388,9 @@ class _Cluster:
             link.symlink_to(self.data)
 
     def stop(self) -> None:
+        # Not only one that listens: an interrupted start may be about to.
         server = _Postmaster.read(self.data)
-        if server is None or not server.listens():
+        if server is None or not _is_live_postgres(server.process_id):
             return
         # A server that cannot stop in order is still safe when stopped at once: it recovers.
         if (self._stop("fast") and self._stop("immediate")) is not None:
@@ -449,9 +451,9 @@ class _Cluster:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES_MAX:
             self._log.replace(self._log.with_suffix(".log.1"))
         deadline = time.monotonic() + ORPHANS_SECONDS_MAX
-        while True:
-            self._remove_stale_lock_file()
-            arguments = ("start", "-D", self.data.name, "-w", "-s", "-t", str(START_SECONDS_MAX))
+        arguments = ("start", "-D", self.data.name, "-w", "-s", "-t", str(START_SECONDS_MAX))
+        while not self.wait_until_settled():
+            self._remove_stale_lock_files()
             failure = self._run("pg_ctl", *arguments)
             if failure is None:
                 return
@@ -460,8 +462,8 @@ class _Cluster:
                 raise ServerStartFailed(f"See {self._log}: {failure}")
             time.sleep(0.1)
 
-    def _remove_stale_lock_file(self) -> None:
-        """Remove the lock file of a server that is gone.
+    def _remove_stale_lock_files(self) -> None:
+        """Remove the lock files of a server that is gone.
 
         PostgreSQL does so by itself unless the process id is in use, be it by a zombie or, common
         in restarted containers, by another program; then it would refuse to start for ever.
@@ -469,8 +471,11 @@ class _Cluster:
         server = _Postmaster.read(self.data)
         if server is not None:
             _collect(server.process_id, wait=False)
-        if server is None or not _is_live_postgres(server.process_id):
-            (self.data / "postmaster.pid").unlink(missing_ok=True)
+            if _is_live_postgres(server.process_id):
+                return
+        sockets = _socket_directory(self.directory, self.account)
+        (sockets / f"{SOCKET_NAME}.lock").unlink(missing_ok=True)
+        (self.data / "postmaster.pid").unlink(missing_ok=True)
 
     def _run(self, program: str, *arguments: str) -> str | None:
         """Run a program as the server's account; return None, or what the log says of a failure.
@@ -547,7 +552,7 @@ def _socket_directory(directory: Path, account: ServerAccount) -> Path:
     name = f"hesabu-{account.user_id}-{_digest(directory)}"
     for base in (tempfile.gettempdir(), "/tmp"):  # noqa: S108 - checked below
         path = Path(base).resolve() / name
-        path_bytes = len(os.fsencode(path / f".s.PGSQL.{PORT}"))
+        path_bytes = len(os.fsencode(path / SOCKET_NAME))
         if path_bytes <= SOCKET_PATH_BYTES_MAX and account.can_enter(path.parent):
             break
     else:
@@ -624,8 +629,12 @@ def _quote(value: str) -> str:
 
 
 def _write_private(path: Path, text: str) -> None:
-    """Replace a file as a whole, readable by the owner of its directory only."""
-    unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Replace a file as a whole, readable by the owner of its directory only.
+
+    Callers hold the lock, so what a killed writer left behind can be removed.
+    """
+    unfinished = path.with_name(f".{path.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
     with (
         _open_private(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as descriptor,
         open(descriptor, "w", encoding="utf-8", closefd=False) as file,

@@ -9,7 +9,7 @@ from api.sandbox_operator.amounts import Amount, exponent_of
 
 amounts = st.builds(
     Amount,
-    minor_units=st.integers(min_value=1, max_value=10**12),
+    minor_units=st.integers(min_value=1, max_value=10**12 - 1),
     currency=st.sampled_from(["KES", "UGX", "BHD", "USD", "CLF"]),
 )
 

@@ -1,0 +1,1 @@
+"""The doors: HTTP, webhooks, providers, the dispatcher, the command line."""

@@ -1,0 +1,102 @@
+"""`create_app(settings)`: the only wiring. Everything a route uses is made here and closed here."""
+
+from __future__ import annotations
+
+import gc
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+
+from api.auth import Authenticator, load_key_set
+from api.database import book_location
+from api.doors import Doors
+from api.errors import install_error_handlers
+from api.middleware import RequestContext
+from api.providers.registry import providers_of
+from api.routers import admin, audit, creators, fans, health, webhooks
+from api.settings import Environment
+from api.tokens import development_key_set
+from ledger.application import Ledger
+from ledger.database.preflight import check_database
+from ledger.database.roles import DatabaseRole
+from ledger.key_store import KeyStore
+from projections.balances import Balances
+from projections.payer_keys import PayerKeys
+from projections.payments import Payments
+from projections.reader import Reader
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from api.settings import Settings
+
+API = "/api/v1"
+VERSION = "0.1.0"
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The HTTP application. Its lifespan refuses to start on an unsafe database."""
+    app = FastAPI(
+        title="Hesabu",
+        version=VERSION,
+        description="The event-sourced ledger under a creator platform.",
+        lifespan=_lifespan,
+        max_body_size=settings.body_bytes_max,
+        telemetry={"tracing": False},
+    )
+    app.state.settings = settings
+    install_error_handlers(app)
+    app.include_router(health.routes)
+    for part in (fans.routes, creators.routes, admin.routes, audit.routes, webhooks.routes):
+        app.include_router(part, prefix=API)
+    app.add_middleware(RequestContext)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    book = book_location(settings, DatabaseRole.APP)
+    check_database(book)
+    key_store = KeyStore(settings.key_store_file)
+    ledger = Ledger(book)
+    reader = Reader(book)
+    await reader.open()
+    payments = Payments(reader)
+    providers = providers_of(settings)
+    app.state.doors = Doors(
+        settings=settings,
+        ledger=ledger,
+        reader=reader,
+        balances=Balances(reader),
+        payments=payments,
+        payer_keys=PayerKeys(reader, payments),
+        key_store=key_store,
+        authenticator=_authenticator(settings),
+        providers=providers,
+        fingerprint_secret=key_store.secret("idempotency_fingerprint"),
+    )
+    # What lives as long as the process is not walked by the collector again and again.
+    gc.freeze()
+    try:
+        yield
+    finally:
+        ledger.close()
+        await reader.close()
+        for provider in providers.values():
+            await provider.close()
+        key_store.close()
+
+
+def _authenticator(settings: Settings) -> Authenticator:
+    key_set_file = settings.key_set_file
+    if key_set_file is None and settings.environment is Environment.DEVELOPMENT:
+        key_set_file = development_key_set(settings)
+    assert key_set_file is not None  # noqa: S101 - settings require it in production
+    return Authenticator(
+        load_key_set(key_set_file),
+        issuer=settings.token_issuer,
+        audience=settings.token_audience,
+        lifetime_seconds_max=settings.token_lifetime_seconds_max,
+    )

@@ -1,0 +1,176 @@
+"""`hesabu`: the command line. One command a process, and what an operator needs beside them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Annotated
+from uuid import UUID, uuid4
+
+import typer
+import uvicorn
+
+from api.app import create_app
+from api.auth import Role
+from api.database import book_location, database_location
+from api.development import run_everything
+from api.dispatcher import Dispatcher
+from api.dispatcher_tasks import LogFollower, TaskBoard
+from api.observability import configure_logging
+from api.providers.registry import providers_of
+from api.replay_command import replay_and_report
+from api.sandbox_operator.__main__ import main as operate
+from api.settings import Settings
+from api.tokens import NotInProductionError, issue_token
+from ledger.application import Ledger
+from ledger.database.migrate import migrate as run_migrations
+from ledger.database.migrate import newest_revision
+from ledger.database.preflight import UnsafeDatabaseError, check_database
+from ledger.database.roles import DatabaseRole
+from ledger.key_store import KeyStore
+
+app = typer.Typer(
+    name="hesabu",
+    help="The event-sourced ledger under a creator platform.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def migrate() -> None:
+    """Create or upgrade the tables of the book. Safe to run any number of times."""
+    settings = Settings()
+    run_migrations(database_location(settings), schema=settings.book)
+    typer.echo(f"The book '{settings.book}' is at migration {newest_revision()}.")
+
+
+@app.command()
+def serve() -> None:
+    """Serve the HTTP API."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    _refuse_unsafe(settings, DatabaseRole.APP)
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=10,
+        timeout_keep_alive=30,
+    )
+
+
+@app.command()
+def dispatcher() -> None:
+    """Take initiated payments to their providers, and ask for what stays unknown."""
+    settings = Settings()
+    configure_logging(settings.log_level)
+    _refuse_unsafe(settings, DatabaseRole.DISPATCHER)
+    asyncio.run(_dispatch(settings))
+
+
+@app.command()
+def token(
+    role: Annotated[Role, typer.Option(help="What the caller is.")],
+    subject: Annotated[UUID | None, typer.Option(help="The caller's id; new if left out.")] = None,
+    hours: Annotated[int, typer.Option(min=1, max=24)] = 12,
+) -> None:
+    """Issue a development token. Refuses to run in production."""
+    try:
+        issued = issue_token(
+            Settings(), role=role, subject=subject or uuid4(), lifetime_seconds=hours * 3600
+        )
+    except NotInProductionError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+    typer.echo(issued)
+
+
+@app.command()
+def replay(
+    *,
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare with the live tables; the default.")
+    ] = True,
+) -> None:
+    """Rebuild balances and journal from the events alone and compare; exit 1 on any difference."""
+    if not verify:
+        raise typer.BadParameter("there is nothing else to do than to verify")
+    raise typer.Exit(replay_and_report(Settings()))
+
+
+@app.command()
+def dev(
+    *,
+    story: Annotated[bool, typer.Option("--story", help="Play the demo story first.")] = False,
+    once: Annotated[bool, typer.Option("--once", help="Stop after the story.")] = False,
+) -> None:
+    """Run everything in one terminal: database, operator, API, dispatcher. Ctrl-C stops it all."""
+    raise typer.Exit(run_everything(Settings(), story=story or once, once=once))
+
+
+@app.command()
+def sandbox_operator(
+    port: Annotated[int, typer.Option(min=0, max=65_535)] = 8090,
+) -> None:
+    """Run the sandbox mobile-money operator."""
+    sys.argv = ["sandbox-operator", "--port", str(port)]
+    operate()
+
+
+@app.command()
+def docs(
+    directory: Annotated[Path, typer.Option(help="Where the generated files go.")] = Path("docs"),
+) -> None:
+    """Write the generated documentation: docs/openapi.json."""
+    directory.mkdir(parents=True, exist_ok=True)
+    document = create_app(Settings()).openapi()
+    text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
+    (directory / "openapi.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _refuse_unsafe(settings: Settings, role: DatabaseRole) -> None:
+    """Say in one line why the database is not safe, instead of a traceback."""
+    try:
+        check_database(book_location(settings, role))
+    except UnsafeDatabaseError as error:
+        typer.echo(f"Not starting: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+async def _dispatch(settings: Settings) -> None:
+
+    book = book_location(settings, DatabaseRole.DISPATCHER)
+    key_store = KeyStore(settings.key_store_file)
+    providers = providers_of(settings)
+    ledger = Ledger(book)
+    board = TaskBoard(ledger)
+    follower = LogFollower(ledger, board)
+    worker = Dispatcher(ledger, board, key_store, providers, settings)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        await worker.run()
+    finally:
+        follower.close()
+        for provider in providers.values():
+            await provider.close()
+        board.close()
+        ledger.close()
+        key_store.close()
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

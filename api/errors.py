@@ -1,0 +1,191 @@
+"""Every error as HTTP: the one place where statuses are chosen.
+
+The body is always `{"status": "error", "error": {code, message, details, request_id}}`. The input
+is never echoed.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import orjson
+import structlog
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from ledger.errors import (
+    DecisionFailed,
+    IdempotencyKeyReused,
+    InvalidValue,
+    LedgerError,
+    NotFound,
+    NotInThisState,
+    Overloaded,
+    Unacceptable,
+    Unavailable,
+)
+from projections.reader import PositionNotReached, ReadUnavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fastapi import FastAPI, Request
+
+logger = structlog.get_logger()
+
+DETAILS_MAX: Final = 20
+
+STATUS_OF: Final[tuple[tuple[type[LedgerError], int], ...]] = (
+    (NotFound, 404),
+    (NotInThisState, 409),
+    (Unacceptable, 400),
+    (IdempotencyKeyReused, 422),
+    (InvalidValue, 400),
+    (DecisionFailed, 500),
+    (Unavailable, 503),
+)
+"""The first class that an error is an instance of gives its status."""
+
+CODE_OF_STATUS: Final = {
+    400: "validation_error",
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "body_too_large",
+    415: "validation_error",
+    429: "rate_limited",
+    500: "internal_error",
+    503: "unavailable",
+}
+
+
+class FieldError(NamedTuple):
+    """What is wrong with one field; the message never repeats the value."""
+
+    field: str
+    message: str
+
+
+class ApiError(HTTPException):
+    """An error that a door decides itself."""
+
+    def __init__(
+        self,
+        status_code: int,
+        code: str,
+        message: str,
+        *,
+        details: Sequence[FieldError] = (),
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(status_code=status_code, detail=message, headers=headers)
+        self.code = code
+        self.details = details
+
+
+def invalid(field: str, message: str) -> ApiError:
+    """400 for one field."""
+    return ApiError(
+        400,
+        "validation_error",
+        "The request is not valid. Correct the fields named in details.",
+        details=[FieldError(field, message)],
+    )
+
+
+def status_of(error: LedgerError) -> int:
+    """The HTTP status of a ledger error."""
+    return next((status for cls, status in STATUS_OF if isinstance(error, cls)), 400)
+
+
+def error_response(
+    request: Request,
+    status: int,
+    code: str,
+    message: str,
+    *,
+    details: Sequence[FieldError] = (),
+    headers: dict[str, str] | None = None,
+) -> Response:
+    """The error envelope."""
+    body = {
+        "status": "error",
+        "error": {
+            "code": code,
+            "message": message,
+            "details": [detail._asdict() for detail in details[:DETAILS_MAX]],
+            "request_id": request.scope.get("request_id"),
+        },
+    }
+    return Response(
+        orjson.dumps(body), status_code=status, media_type="application/json", headers=headers
+    )
+
+
+def ledger_error_response(
+    request: Request, error: LedgerError, headers: dict[str, str] | None = None
+) -> Response:
+    """A refusal or failure of the ledger."""
+    headers = dict(headers or {})
+    if isinstance(error, Overloaded):
+        headers["Retry-After"] = "1"
+    return error_response(request, status_of(error), error.code, error.message, headers=headers)
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Map every exception that may leave a route."""
+
+    @app.exception_handler(LedgerError)
+    async def _ledger(request: Request, error: LedgerError) -> Response:
+        return ledger_error_response(request, error)
+
+    @app.exception_handler(RequestValidationError)
+    async def _validation(request: Request, error: RequestValidationError) -> Response:
+        refused = invalid("", "")
+        return error_response(
+            request, 400, refused.code, refused.detail, details=field_errors(error.errors())
+        )
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        code = CODE_OF_STATUS.get(error.status_code, "error")
+        details: Sequence[FieldError] = ()
+        if isinstance(error, ApiError):
+            code, details = error.code, error.details
+        headers = dict(error.headers) if error.headers else None
+        return error_response(
+            request, error.status_code, code, error.detail, details=details, headers=headers
+        )
+
+    @app.exception_handler(ReadUnavailable)
+    async def _unavailable(request: Request, _error: ReadUnavailable) -> Response:
+        return error_response(
+            request, 503, "unavailable", "The ledger's database cannot be reached. Try again.",
+            headers={"Retry-After": "1"},
+        )  # fmt: skip
+
+    @app.exception_handler(PositionNotReached)
+    async def _position(request: Request, error: PositionNotReached) -> Response:
+        return error_response(request, 409, "position_not_reached", str(error))
+
+    @app.exception_handler(Exception)
+    async def _unexpected(request: Request, error: Exception) -> Response:
+        logger.error("request_failed", exc_info=error, request_id=request.scope.get("request_id"))
+        return error_response(
+            request, 500, "internal_error",
+            "Something went wrong on our side. Repeat with the same key, or report the request id.",
+        )  # fmt: skip
+
+
+def field_errors(errors: Sequence[Any]) -> list[FieldError]:
+    """Pydantic's errors as field and message, without the input."""
+    return [
+        FieldError(
+            ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path"))
+            or "body",
+            str(error["msg"]),
+        )
+        for error in errors[:DETAILS_MAX]
+    ]

@@ -1,0 +1,1 @@
+"""Payment providers: one adapter a file, all with the same small port."""

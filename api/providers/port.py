@@ -1,0 +1,93 @@
+"""What the doors and the dispatcher need of a provider, and nothing more.
+
+Each adapter owns its provider's exponents, steps, minimums and maximums, its signatures and its
+words; beyond this port all of it is Hesabu's own terms.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from uuid import UUID
+
+    from ledger.commands import PaymentTerms, ProviderReport
+    from ledger.money import Money
+
+
+class BadSignatureError(Exception):
+    """The callback is not from the provider, or not as the provider sent it."""
+
+
+class StatusUnavailableError(Exception):
+    """The provider did not answer the status query; ask again later."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptRequest:
+    """A prompt to be pushed to a fan's phone. `payment_id` is the reference at the provider."""
+
+    payment_id: UUID
+    phone: str = field(repr=False)
+    money: Money
+    expires_in_seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The provider took the request, under this reference of its own."""
+
+    provider_reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The provider certainly did not take the request."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """The provider may or may not have taken the request: never push again, ask."""
+
+    reason: str
+
+
+Initiation = Accepted | Declined | NoAnswer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedCallback:
+    """A callback whose signature is right. `report` is None when its body was not understood."""
+
+    natural_key: str
+    headers: Mapping[str, str]
+    report: ProviderReport | None
+    reason: str | None = None
+
+
+class Provider(Protocol):
+    """A payment provider."""
+
+    name: str
+
+    def terms(self, currency: str, *, expires_after_seconds: int) -> PaymentTerms | None:
+        """Step, minimum and maximum in minor units; None when the currency is not taken."""
+
+    def verify(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+        """Check the raw bytes, then translate. Raises `BadSignatureError`."""
+
+    async def initiate(self, request: PromptRequest) -> Initiation:
+        """Push a prompt, once. Never raises for what a provider or a network may do."""
+
+    async def status(self, payment_id: UUID) -> ProviderReport | None:
+        """What the provider knows of a payment; None when it does not know it at all.
+
+        Raises `StatusUnavailableError`.
+        """
+
+    async def close(self) -> None:
+        """Close the connections."""

@@ -1,0 +1,2 @@
+def replay_and_report(settings):
+    raise NotImplementedError

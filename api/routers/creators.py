@@ -1,0 +1,131 @@
+"""A creator sees their money: balances, and every line that led to them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel
+
+from api.auth import Allow, Caller, Role
+from api.doors import doors_of
+from api.errors import ApiError, invalid
+from api.responses import Success, documented, success
+from api.routers.parts import MinPosition, Position, router
+from ledger.errors import CreatorNotFound
+from projections.cursor import InvalidCursor
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
+from projections.transactions import transactions_page
+
+routes = router("/creators", "creators")
+
+CreatorOrAdmin = Annotated[Caller, Depends(Allow(Role.CREATOR, Role.ADMIN))]
+
+
+class CurrencyBalancesData(BaseModel):
+    """One currency, in minor units; positive is the creator's."""
+
+    currency: str
+    pending: int
+    available: int
+    held: int
+    reserved: int
+    in_transit: int
+
+
+class BalanceData(BaseModel):
+    """A creator's balances, and the position of the log at which they are true."""
+
+    creator_id: UUID
+    balances: list[CurrencyBalancesData]
+    position: int
+
+
+class TransactionData(BaseModel):
+    """One line of one of the creator's accounts, with the account's balance after it."""
+
+    position: int
+    line: int
+    account: str
+    currency: str
+    amount: int
+    balance: int
+    recorded_at: AwareDatetime
+    effective_at: AwareDatetime
+    topic: str
+    stream_id: UUID
+
+
+class TransactionsData(BaseModel):
+    """Lines, newest first; `next_cursor` is null on the last page."""
+
+    items: list[TransactionData]
+    next_cursor: str | None
+    position: int
+
+
+@routes.get(
+    "/{creator_id}/balance",
+    response_model=Success[BalanceData],
+    responses=documented(404, 409),
+)
+async def read_balance(
+    creator_id: UUID,
+    caller: CreatorOrAdmin,
+    request: Request,
+    min_position: MinPosition = None,
+    as_of_position: Position = None,
+    as_of: AwareDatetime | None = None,
+) -> Response:
+    """Pending, available, held, reserved and in transit, now or in the past."""
+    _own(caller, creator_id)
+    doors = doors_of(request)
+    if min_position is not None:
+        await doors.reader.wait_for(min_position)
+    if as_of_position is None and as_of is None:
+        found = await doors.balances.of_creator(creator_id)
+    else:
+        found = await doors.balances.of_creator_as_of(
+            creator_id, as_of_position=as_of_position, as_of=as_of
+        )
+    if found is None:
+        raise CreatorNotFound
+    etag = f'"{creator_id}-{found.changed_position}"'
+    data = {"creator_id": creator_id, "balances": found.currencies, "position": found.position}
+    return success(data, headers={"ETag": etag})
+
+
+@routes.get(
+    "/{creator_id}/transactions",
+    response_model=Success[TransactionsData],
+    responses=documented(404, 409),
+)
+async def read_transactions(
+    creator_id: UUID,
+    caller: CreatorOrAdmin,
+    request: Request,
+    cursor: Annotated[str | None, Query(max_length=200)] = None,
+    limit: Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)] = PAGE_SIZE,
+    min_position: MinPosition = None,
+) -> Response:
+    """Every line of the creator's accounts, newest first, with its running balance."""
+    _own(caller, creator_id)
+    doors = doors_of(request)
+    if min_position is not None:
+        await doors.reader.wait_for(min_position)
+    try:
+        page = await transactions_page(doors.reader, creator_id, cursor=cursor, limit=limit)
+    except InvalidCursor as error:
+        raise invalid("cursor", str(error)) from None
+    if page is None:
+        raise CreatorNotFound
+    return success(
+        {"items": page.items, "next_cursor": page.next_cursor, "position": page.position}
+    )
+
+
+def _own(caller: Caller, creator_id: UUID) -> None:
+    if caller.role is Role.CREATOR and caller.subject != creator_id:
+        raise ApiError(403, "forbidden", "A creator may only see their own account.")

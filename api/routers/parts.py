@@ -1,0 +1,127 @@
+"""What several routers declare alike: bodies, headers, and commands' common fields."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+from uuid import UUID
+
+import orjson
+from fastapi import APIRouter, Header, Query, Request
+from pydantic import BaseModel, ConfigDict, Field
+
+from api.errors import ledger_error_response
+from api.responses import documented
+from api.strict_json import StrictRoute
+from ledger.commands import IDEMPOTENCY_KEY_LENGTH_MAX
+from ledger.money import BASIS_POINTS, Money
+from projections.reader import POSITION_MAX
+
+if TYPE_CHECKING:
+    from fastapi.responses import Response
+
+    from api.auth import Caller
+    from ledger.commands import IdempotencyKey
+    from ledger.outcome import Outcome
+
+IdempotencyKeyHeader = Annotated[
+    str,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=IDEMPOTENCY_KEY_LENGTH_MAX,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The same key and body answer with the first outcome; nothing happens twice.",
+    ),
+]
+
+
+Position = Annotated[int | None, Query(ge=0, le=POSITION_MAX, description="A position of the log.")]
+MinPosition = Annotated[
+    int | None,
+    Query(
+        ge=0, le=POSITION_MAX, description="Answer only when this position can be seen; else 409."
+    ),
+]
+
+
+class Body(BaseModel):
+    """A request body: unknown fields are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class FeePlanBody(Body):
+    """A fee in basis points of the gross and VAT in basis points of the fee."""
+
+    fee_basis_points: int = Field(strict=True, ge=0, le=BASIS_POINTS, examples=[1000])
+    vat_basis_points: int = Field(strict=True, ge=0, le=BASIS_POINTS, default=0, examples=[1600])
+    keep_fee: bool = Field(strict=True, default=False)
+
+
+class SplitData(BaseModel):
+    """Minor units: gross = fee + vat + net."""
+
+    fee: int
+    vat: int
+    net: int
+
+
+class PaymentData(BaseModel):
+    """A payment; amounts in minor units. `position` is where this is true."""
+
+    id: UUID
+    state: str
+    creator_id: UUID
+    fan_id: UUID
+    purpose: Literal["tip", "purchase"]
+    reference: str | None
+    money: Money
+    split: SplitData
+    provider: str
+    late: bool
+    reason: str | None
+    initiated_at: str
+    expires_at: str
+    ended_at: str | None
+    position: int
+
+
+class CreatorData(BaseModel):
+    """A creator and the plan by which their future payments are split."""
+
+    id: UUID
+    settlement_currency: str
+    plan: FeePlanBody
+    position: int
+
+
+def router(prefix: str, tag: str) -> APIRouter:
+    """A router whose bodies are read strictly and whose errors are declared."""
+    return APIRouter(prefix=prefix, tags=[tag], route_class=StrictRoute, responses=documented())
+
+
+def command_fields(caller: Caller, key: IdempotencyKey, request: Request) -> dict[str, Any]:
+    """What every command of a request carries."""
+    return {
+        "key": key,
+        "actor": caller.name,
+        "correlation_id": request.scope["correlation_id"],
+        "causation_id": f"request:{request.scope['request_id']}",
+    }
+
+
+def canonical(body: BaseModel) -> bytes:
+    """A body's bytes for the fingerprint: the same for the same meaning."""
+    return orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+
+
+def replay_headers(outcome: Outcome) -> dict[str, str]:
+    """Says when an answer is the first one's again."""
+    return {"Idempotency-Replayed": "true"} if outcome.replayed else {}
+
+
+def refused(request: Request, outcome: Outcome) -> Response | None:
+    """The answer to a command that was not done, or None."""
+    if outcome.error is None:
+        return None
+    return ledger_error_response(request, outcome.error, replay_headers(outcome))

@@ -1,0 +1,80 @@
+"""What a deployment may set, from the environment; every process reads the same names.
+
+`HESABU_…` variables, and `DATABASE_URL` for a database that is not the embedded one.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+import platformdirs
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Environment(StrEnum):
+    """Where this runs. Development makes its own keys and tokens; production never does."""
+
+    DEVELOPMENT = "development"
+    PRODUCTION = "production"
+
+
+def default_data_directory() -> Path:
+    """The user's data directory, where the embedded database and the keys lie by default."""
+    return platformdirs.user_data_path("hesabu", appauthor=False)
+
+
+class Settings(BaseSettings):
+    """Settings of every Hesabu process. Times are seconds, sizes bytes."""
+
+    model_config = SettingsConfigDict(env_prefix="HESABU_", extra="ignore")
+
+    environment: Environment = Environment.DEVELOPMENT
+    data_directory: Path = Field(default_factory=default_data_directory)
+    """Keys, the key store, and the embedded database when there is no DATABASE_URL."""
+
+    database_url: SecretStr | None = Field(default=None, validation_alias="DATABASE_URL")
+    database_owner_url: SecretStr | None = None
+    """The login that migrates, where it is not DATABASE_URL's."""
+    book: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,50}$")] = "hesabu"
+    """The schema of the book."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=0, le=65_535, validation_alias="PORT")
+    body_bytes_max: int = Field(default=64 * 1024, ge=1024)
+    log_level: str = "INFO"
+
+    key_set_file: Path | None = None
+    """A JWKS file with the public keys that sign tokens; in development it is made."""
+    token_issuer: str = "hesabu"  # noqa: S105 - a name, not a secret
+    token_audience: str = "hesabu"  # noqa: S105 - a name, not a secret
+    token_lifetime_seconds_max: int = Field(default=24 * 3600, ge=60)
+
+    payment_expiry_seconds: int = Field(default=300, ge=1, le=7 * 24 * 3600)
+    provider_timeout_seconds: float = Field(default=10.0, gt=0)
+    """How long a call to a provider may take. A submission is unknown only after this and a
+    margin have passed."""
+    submission_margin_seconds: int = Field(default=5, ge=1)
+    status_query_seconds: float = Field(default=2.0, gt=0)
+    """The first status query comes so long after the submission; each later one waits twice as
+    long as the one before, at most a minute."""
+
+    sandbox_url: str | None = None
+    sandbox_api_key: SecretStr | None = None
+    sandbox_webhook_secret: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _production_is_explicit(self) -> Self:
+        if self.environment is Environment.PRODUCTION:
+            if self.key_set_file is None:
+                raise ValueError("HESABU_KEY_SET_FILE is required in production")
+            if self.database_url is None:
+                raise ValueError("DATABASE_URL is required in production")
+        return self
+
+    @property
+    def key_store_file(self) -> Path:
+        """The key store, outside the database and its backups."""
+        return self.data_directory / "keys" / "key_store.sqlite3"

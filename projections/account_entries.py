@@ -1,0 +1,140 @@
+"""How did an account come to its balance? Its journal lines, each with the balance after it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from ledger.accounts import Side, side_of
+from projections.cursor import decode_cursor, encode_cursor
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from typing import LiteralString
+
+    from projections.reader import Reader
+
+OLDEST_FIRST: Final = "entries"
+NEWEST_FIRST: Final = "entries, newest first"
+"""The names of both lists in cursors."""
+
+READ_ENTRIES: Final = """
+    SELECT lines.position, lines.line, lines.amount, lines.balance::text,
+           lines.recorded_at, lines.effective_at,
+           caused_by.topic, caused_by.originator_id, caused_by.originator_version
+    FROM (
+        SELECT * FROM journal_lines
+        WHERE account_id = (SELECT account_id FROM balances
+                            WHERE account = %(account)b AND currency = %(currency)b)
+          AND (position, line) > (%(position)b::bigint, %(line)b::bigint)
+          AND position <= %(end)b::bigint
+        ORDER BY position, line LIMIT %(limit)b::bigint
+    ) AS lines
+    LEFT JOIN ledger_events AS caused_by ON caused_by.notification_id = lines.position
+    ORDER BY lines.position, lines.line
+"""
+
+READ_ENTRIES_NEWEST_FIRST: Final = """
+    SELECT lines.position, lines.line, lines.amount, lines.balance::text,
+           lines.recorded_at, lines.effective_at,
+           caused_by.topic, caused_by.originator_id, caused_by.originator_version
+    FROM (
+        SELECT * FROM journal_lines
+        WHERE account_id = (SELECT account_id FROM balances
+                            WHERE account = %(account)b AND currency = %(currency)b)
+          AND (position, line) < (%(position)b::bigint, %(line)b::bigint)
+          AND position <= %(end)b::bigint
+        ORDER BY position DESC, line DESC LIMIT %(limit)b::bigint
+    ) AS lines
+    LEFT JOIN ledger_events AS caused_by ON caused_by.notification_id = lines.position
+    ORDER BY lines.position DESC, lines.line DESC
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEntry:
+    """One line of an account; `position` and `line` are its key.
+
+    `amount`, and `balance` after it, are minor units, debit positive. Topic, stream and version
+    name the event that caused it.
+    """
+
+    position: int
+    line: int
+    amount: int
+    balance: int
+    recorded_at: datetime
+    effective_at: datetime
+    topic: str
+    stream_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntryPage:
+    """Lines of one account in one currency up to `position`, the same on every page."""
+
+    position: int
+    account: str
+    currency: str
+    side: Side
+    items: list[AccountEntry]
+    next_cursor: str | None
+
+
+async def entries_page(
+    reader: Reader,
+    account: str,
+    currency: str,
+    *,
+    newest_first: bool = False,
+    as_of_position: int | None = None,
+    as_of: datetime | None = None,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+) -> EntryPage | None:
+    """A page of an account's lines as of a moment; None if the account had none by then.
+
+    The first page fixes the position for those that follow; then `as_of_position` and `as_of` are
+    not looked at. `limit` is cut to 1 … `PAGE_SIZE_MAX`. Raises `InvalidCursor`,
+    `PositionNotReached` or `ReadUnavailable`.
+    """
+    limit = min(max(limit, 1), PAGE_SIZE_MAX)
+    order = NEWEST_FIRST if newest_first else OLDEST_FIRST
+    if cursor is None:
+        end = await reader.position_at(as_of_position=as_of_position, as_of=as_of)
+        position, line = (POSITION_MAX if newest_first else 0), 0
+    else:
+        end, position, line = map(int, decode_cursor(cursor, order, int, int, int))
+    query: LiteralString = READ_ENTRIES_NEWEST_FIRST if newest_first else READ_ENTRIES
+    rows = await reader.fetch(
+        query,
+        {
+            "account": account,
+            "currency": currency,
+            "position": position,
+            "line": line,
+            "end": end,
+            "limit": limit + 1,
+        },
+    )
+    if not rows and cursor is None:
+        return None
+    items = [
+        AccountEntry(position, line, amount, int(balance), *rest)
+        for position, line, amount, balance, *rest in rows[:limit]
+    ]
+    next_cursor = None
+    if len(rows) > limit:
+        next_cursor = encode_cursor(order, end, items[-1].position, items[-1].line)
+    return EntryPage(
+        position=end,
+        account=account,
+        currency=currency,
+        side=side_of(account),
+        items=items,
+        next_cursor=next_cursor,
+    )

@@ -1,0 +1,164 @@
+"""What money does a creator have? Pending, available, held, reserved and in transit, per currency.
+
+The hottest read of all: concurrent questions become one statement, and an answer is a plain
+dictionary that needs no validation before it is sent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, TypedDict
+
+from ledger.accounts import CreatorFunds, normal_balance
+from ledger.events import CreatorRegistered
+from ledger.serialization import decode_event
+from projections.coalescing import CoalescedReads
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from projections.reader import Reader
+
+# A creator's accounts are the names between 'creator:{id}:' and 'creator:{id};', the next character.
+READ_BALANCES: Final = """
+    SELECT wanted.number, head.position, balances.account, balances.currency,
+           balances.balance::text, balances.position,
+           CASE WHEN balances.account IS NULL THEN registered.state END
+    FROM (SELECT max(position) AS position FROM turns) AS head
+    CROSS JOIN unnest(%b::uuid[]) WITH ORDINALITY AS wanted (creator_id, number)
+    JOIN ledger_events AS registered
+      ON registered.originator_id = wanted.creator_id
+     AND registered.originator_version = 1 AND registered.topic = %b
+    LEFT JOIN balances
+      ON balances.account > 'creator:' || wanted.creator_id || ':'
+     AND balances.account < 'creator:' || wanted.creator_id || ';'
+"""
+
+READ_BALANCES_AS_OF: Final = """
+    SELECT 1, %(position)b::bigint, past.account, past.currency, past.balance::text, past.position,
+           CASE WHEN past.account IS NULL THEN registered.state END
+    FROM ledger_events AS registered
+    LEFT JOIN LATERAL (
+        SELECT balances.account, balances.currency, line.balance, line.position
+        FROM balances
+        CROSS JOIN LATERAL (
+            SELECT journal_lines.balance, journal_lines.position FROM journal_lines
+            WHERE journal_lines.account_id = balances.account_id
+              AND journal_lines.position <= %(position)b::bigint
+            ORDER BY journal_lines.position DESC, journal_lines.line DESC LIMIT 1
+        ) AS line
+        WHERE balances.account > 'creator:' || %(creator_id)b::uuid || ':'
+          AND balances.account < 'creator:' || %(creator_id)b::uuid || ';'
+    ) AS past ON true
+    WHERE registered.originator_id = %(creator_id)b::uuid
+      AND registered.originator_version = 1 AND registered.topic = %(topic)b
+      AND registered.notification_id <= %(position)b::bigint
+"""
+
+FUND_NAME_AT: Final = len("creator:00000000-0000-0000-0000-000000000000:")
+
+
+class CurrencyBalances(TypedDict):
+    """One currency of a creator, in minor units, positive when it is the creator's."""
+
+    currency: str
+    pending: int
+    available: int
+    held: int
+    reserved: int
+    in_transit: int
+
+
+@dataclass(frozen=True, slots=True)
+class CreatorBalances:
+    """A creator's balances at a position, by currency code; zeros before the first money.
+
+    `changed_position` is where the last line of these accounts lies, 0 when there is none: while
+    it stays the same, so do the amounts, however far the log has grown.
+    """
+
+    position: int
+    changed_position: int
+    currencies: list[CurrencyBalances]
+
+
+class Balances:
+    """Creators' balances, now and in the past. One object a process, so that reads coalesce."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._now: CoalescedReads[UUID, CreatorBalances] = CoalescedReads(self._ask)
+
+    async def of_creator(self, creator_id: UUID) -> CreatorBalances | None:
+        """The balances now, or None for an unknown creator. Raises `ReadUnavailable`."""
+        return await self._now.get(creator_id)
+
+    async def of_creator_as_of(
+        self,
+        creator_id: UUID,
+        *,
+        as_of_position: int | None = None,
+        as_of: datetime | None = None,
+    ) -> CreatorBalances | None:
+        """The balances at a position or a recorded time; None before the creator was registered.
+
+        Raises `PositionNotReached` or `ReadUnavailable`.
+        """
+        position = await self._reader.position_at(as_of_position=as_of_position, as_of=as_of)
+        rows = await self._reader.fetch(
+            READ_BALANCES_AS_OF,
+            {"creator_id": creator_id, "position": position, "topic": CreatorRegistered.TOPIC},
+        )
+        return _by_creator([creator_id], rows).get(creator_id)
+
+    async def _ask(self, creator_ids: list[UUID]) -> dict[UUID, CreatorBalances]:
+        rows = await self._reader.fetch(READ_BALANCES, (creator_ids, CreatorRegistered.TOPIC))
+        return _by_creator(creator_ids, rows)
+
+
+def _by_creator(
+    creator_ids: list[UUID], rows: list[tuple[Any, ...]]
+) -> dict[UUID, CreatorBalances]:
+    rows_of: dict[int, list[tuple[Any, ...]]] = {}
+    for row in rows:
+        rows_of.setdefault(row[0], []).append(row)
+    return {
+        (creator_id := creator_ids[number - 1]): _creator_balances(creator_id, of_creator)
+        for number, of_creator in rows_of.items()
+    }
+
+
+def _creator_balances(creator_id: UUID, rows: list[tuple[Any, ...]]) -> CreatorBalances:
+    found: dict[str, CurrencyBalances] = {}
+    changed = 0
+    position = 0
+    for _, position, account, currency, balance, changed_at, registered in rows:
+        if account is None:
+            settlement = _settlement_currency(creator_id, registered)
+            return CreatorBalances(position, 0, [_no_money(settlement)])
+        funds = found.get(currency)
+        if funds is None:
+            funds = found[currency] = _no_money(currency)
+        funds[CreatorFunds(account[FUND_NAME_AT:]).value] = normal_balance(account, int(balance))
+        changed = max(changed, changed_at)
+    return CreatorBalances(position, changed, [found[currency] for currency in sorted(found)])
+
+
+def _no_money(currency: str) -> CurrencyBalances:
+    return {
+        "currency": currency,
+        "pending": 0,
+        "available": 0,
+        "held": 0,
+        "reserved": 0,
+        "in_transit": 0,
+    }
+
+
+def _settlement_currency(creator_id: UUID, state: bytes) -> str:
+    registered = decode_event(
+        CreatorRegistered.TOPIC, state, originator_id=creator_id, originator_version=1
+    )
+    assert isinstance(registered, CreatorRegistered)  # noqa: S101 - its topic says so
+    return registered.settlement_currency

@@ -1,0 +1,246 @@
+"""How does a payment stand, now or as it was at a version? Its stream, folded into a view."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never, cast
+from uuid import UUID
+
+from ledger.events import (
+    ContradictionRecorded,
+    OverpaymentParked,
+    PaymentCancelled,
+    PaymentEvent,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentInitiated,
+    PaymentMismatched,
+    PaymentSubmissionStarted,
+    PaymentSubmissionUnknown,
+    PaymentSubmitted,
+    PaymentSucceeded,
+    SurplusReceived,
+)
+from ledger.money import Money, Split
+from ledger.serialization import decode_event
+from projections.coalescing import CoalescedReads
+from projections.reader import POSITION_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ledger.events import LedgerEvent
+    from projections.reader import Reader
+
+READ_PAYMENTS: Final = """
+    SELECT wanted.number, head.position,
+           ledger_events.originator_version, ledger_events.topic, ledger_events.state
+    FROM (SELECT max(position) AS position FROM turns) AS head
+    CROSS JOIN unnest(%b::uuid[], %b::bigint[]) WITH ORDINALITY
+        AS wanted (payment_id, version, number)
+    JOIN ledger_events
+      ON ledger_events.originator_id = wanted.payment_id
+     AND ledger_events.originator_version <= wanted.version
+    ORDER BY wanted.number, ledger_events.originator_version
+"""
+
+PaymentStanding = Literal[
+    "initiated",
+    "submitting",
+    "submitted",
+    "submission_unknown",
+    "succeeded",
+    "failed",
+    "cancelled",
+    "expired",
+    "needs_review",
+]
+"""The states of ledger/payment.py, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedMoney:
+    """Money that came for a payment and waits in suspense, and why."""
+
+    why: Literal["overpaid", "mismatched", "surplus"]
+    money: Money
+    provider_transaction: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaymentView:
+    """A payment as people see it at a version of its stream. Amounts are minor units.
+
+    `phone` is the id of an entry in the vault. `reason` says why it ended without money or waits.
+    `updated_at` is when its last event was recorded; `occurred_at` is when the provider says the
+    money was paid.
+    """
+
+    id: UUID
+    version: int
+    state: PaymentStanding
+    fan_id: UUID
+    creator_id: UUID
+    purpose: Literal["tip", "purchase"]
+    reference: str | None
+    money: Money
+    split: Split
+    provider: str
+    phone: UUID
+    initiated_at: datetime
+    expires_at: datetime
+    updated_at: datetime
+    submitted_at: datetime | None = None
+    ended_at: datetime | None = None
+    occurred_at: datetime | None = None
+    provider_reference: str | None = None
+    provider_transaction: str | None = None
+    reason: str | None = None
+    late: bool = False
+    parked: tuple[ParkedMoney, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentRead:
+    """A payment, and the position of the log at which it stood like that."""
+
+    position: int
+    payment: PaymentView
+
+
+class Payments:
+    """Payments by id. One object a process, so that concurrent reads coalesce."""
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._reads: CoalescedReads[tuple[UUID, int], PaymentRead] = CoalescedReads(self._ask)
+
+    async def get(self, payment_id: UUID, *, version: int | None = None) -> PaymentRead | None:
+        """The payment now, or as it was at a version; None if no payment has this id.
+
+        A version beyond the last is the last. Raises `ReadUnavailable`.
+        """
+        return await self._reads.get((payment_id, POSITION_MAX if version is None else version))
+
+    async def _ask(
+        self, wanted: list[tuple[UUID, int]]
+    ) -> dict[tuple[UUID, int], PaymentRead | Exception]:
+        rows = await self._reader.fetch(
+            READ_PAYMENTS, ([key for key, _ in wanted], [version for _, version in wanted])
+        )
+        streams: dict[int, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            streams.setdefault(row[0], []).append(row)
+        return {
+            wanted[number - 1]: _read(wanted[number - 1][0], stream)
+            for number, stream in streams.items()
+            if stream[0][3] == PaymentInitiated.TOPIC
+        }
+
+
+def _read(payment_id: UUID, rows: list[tuple[Any, ...]]) -> PaymentRead | Exception:
+    try:
+        payment = project_payment(
+            decode_event(topic, state, originator_id=payment_id, originator_version=version)
+            for _, _, version, topic, state in rows
+        )
+    except Exception as error:  # noqa: BLE001 - one unreadable stream must not fail its neighbours
+        return error
+    return PaymentRead(rows[0][1], payment)
+
+
+def project_payment(events: Iterable[LedgerEvent]) -> PaymentView:
+    """Fold a payment's stream from its beginning: as stored, or as a command just recorded it.
+
+    Raises `ValueError` when the events do not begin with `PaymentInitiated`.
+    """
+    stream = iter(events)
+    first = next(stream, None)
+    if not isinstance(first, PaymentInitiated):
+        raise ValueError("a payment's stream begins with PaymentInitiated")
+    view = _initiated(first)
+    for event in stream:
+        view = _evolve(view, cast("PaymentEvent", event))
+    return view
+
+
+def _initiated(event: PaymentInitiated) -> PaymentView:
+    return PaymentView(
+        id=event.originator_id,
+        version=event.originator_version,
+        state="initiated",
+        fan_id=event.fan_id,
+        creator_id=event.creator_id,
+        purpose=event.purpose,
+        reference=event.reference,
+        money=event.money,
+        split=event.split,
+        provider=event.provider,
+        phone=event.phone,
+        initiated_at=event.recorded_at,
+        expires_at=event.expires_at,
+        updated_at=event.recorded_at,
+    )
+
+
+def _evolve(before: PaymentView, event: PaymentEvent) -> PaymentView:
+    view = replace(before, version=event.originator_version, updated_at=event.recorded_at)
+    match event:
+        case PaymentInitiated():
+            return _initiated(event)
+        case PaymentSubmissionStarted():
+            return replace(view, state="submitting")
+        case PaymentSubmitted():
+            return replace(
+                view,
+                state="submitted",
+                provider_reference=event.provider_reference,
+                submitted_at=event.recorded_at,
+            )
+        case PaymentSubmissionUnknown():
+            return replace(view, state="submission_unknown", reason=event.reason)
+        case PaymentSucceeded():
+            return replace(
+                view,
+                state="succeeded",
+                reason=None,
+                late=event.late,
+                ended_at=event.recorded_at,
+                occurred_at=event.effective_at,
+                provider_transaction=event.provider_transaction,
+            )
+        case PaymentMismatched():
+            parked = ParkedMoney("mismatched", event.received, event.provider_transaction)
+            return _parked(
+                replace(
+                    view, state="needs_review", reason="mismatched", ended_at=event.recorded_at
+                ),
+                parked,
+            )
+        case OverpaymentParked():
+            return _parked(
+                view, ParkedMoney("overpaid", event.excess, event.provider_transaction)
+            )
+        case SurplusReceived():
+            return _parked(
+                view, ParkedMoney("surplus", event.received, event.provider_transaction)
+            )
+        case PaymentFailed():
+            return _ended(view, "failed", event.reason)
+        case PaymentCancelled():
+            return _ended(view, "cancelled", event.reason)
+        case PaymentExpired():
+            return _ended(view, "expired", "expired")
+        case ContradictionRecorded():
+            return view
+        case _:
+            assert_never(event)
+
+
+def _parked(view: PaymentView, parked: ParkedMoney) -> PaymentView:
+    return replace(view, parked=(*view.parked, parked))
+
+
+def _ended(view: PaymentView, state: PaymentStanding, reason: str) -> PaymentView:
+    return replace(view, state=state, reason=reason, ended_at=view.updated_at)

@@ -1,0 +1,56 @@
+"""`python -m tests.bench`: measure, print a table, write bench.json."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+
+from tests.bench.measure import RUNS_MIN, Result, Row, measure
+from tests.bench.report import table, write_json
+from tests.bench.server import bench_server
+from tests.bench.turns import TURN_ROWS
+
+ROWS: Final[dict[str, Row]] = {row.name: row for row in TURN_ROWS}
+
+
+def main() -> None:
+    """Run the rows that were asked for, one after another, on one server."""
+    arguments = _arguments()
+    console = Console()
+    measured: list[tuple[Row, Result]] = []
+    with bench_server() as server:
+        for name in arguments.rows:
+            with console.status(f"{name}: {ROWS[name].what}"):
+                result = measure(ROWS[name], server, runs=arguments.runs)
+            measured.append((ROWS[name], result))
+            console.log(f"{name}: {result.ratio:.2f}")
+    console.print(table(measured))
+    write_json(arguments.output, (result for _, result in measured))
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser.add_argument(
+        "--rows",
+        type=_rows,
+        default=list(ROWS),
+        help=f"comma-separated, of: {', '.join(ROWS)}",
+    )
+    parser.add_argument("--runs", type=int, default=RUNS_MIN, help="alternating runs a row")
+    parser.add_argument("--output", type=Path, default=Path("bench.json"))
+    return parser.parse_args()
+
+
+def _rows(text: str) -> list[str]:
+    names = [name.strip() for name in text.split(",")]
+    if unknown := [name for name in names if name not in ROWS]:
+        message = f"no such row: {', '.join(unknown)}"
+        raise argparse.ArgumentTypeError(message)
+    return names
+
+
+if __name__ == "__main__":
+    main()
