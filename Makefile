@@ -45,8 +45,8 @@ run: $(STAMP) ## Run everything in one terminal, with a story to look at (PORT=8
 	$(if $(PORT),PORT="$(PORT)") $(PY) -m api.cli dev --story
 
 .PHONY: demo
-demo: $(STAMP) ## Walk through the ledger in the terminal
-	$(PY) -m api.cli demo
+demo: $(STAMP) ## Play the story once in the terminal, and stop
+	$(if $(PORT),PORT="$(PORT)") $(PY) -m api.cli dev --story --once
 
 .PHONY: test
 test: $(STAMP) ## Run the tests (ARGS='-k payout -x' is passed to pytest)

@@ -25,6 +25,7 @@ from uuid import UUID, uuid4
 
 import structlog
 
+from api.housekeeping import INTERVAL_SECONDS
 from api.providers.port import (
     Accepted,
     Declined,
@@ -97,8 +98,19 @@ class Dispatcher:
     async def run(self) -> None:
         """Work on the tasks of every provider until stopped."""
         async with asyncio.TaskGroup() as group:
+            group.create_task(self._keep_house())
             for provider in self._providers.values():
                 group.create_task(self._serve(provider))
+
+    async def _keep_house(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await asyncio.to_thread(self._board.keep_house, self._key_store)
+            except Exception:
+                # It can wait for an hour; prompts cannot.
+                logger.exception("house_not_kept")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), INTERVAL_SECONDS)
 
     async def _serve(self, provider: Provider) -> None:
         under_way: set[asyncio.Task[None]] = set()

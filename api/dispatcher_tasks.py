@@ -16,6 +16,7 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
+from api.housekeeping import destroy_keys_of_unknown_origin, forget_idempotency_keys
 from ledger.database.connections import READER_SETTINGS
 from ledger.events import (
     PaymentCancelled,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import Notification
 
     from ledger.application import Ledger
+    from ledger.key_store import KeyStore
     from ledger.vault import VaultEntry
 
 logger = structlog.get_logger()
@@ -139,6 +141,13 @@ class TaskBoard:
                 if moved.rowcount == 1:
                     _apply(connection, batch)
         return len(batch)
+
+    def keep_house(self, key_store: KeyStore) -> None:
+        """Forget what has been kept long enough."""
+        with self._pool.connection() as connection:
+            keys = forget_idempotency_keys(connection)
+            bodies = destroy_keys_of_unknown_origin(connection, key_store)
+        logger.info("house_kept", idempotency_keys=keys, callbacks_of_unknown_origin=bodies)
 
     def close(self) -> None:
         """Close the connections."""

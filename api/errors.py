@@ -25,6 +25,7 @@ from ledger.errors import (
     Unacceptable,
     Unavailable,
 )
+from projections.cursor import InvalidCursor
 from projections.reader import PositionNotReached, ReadUnavailable
 
 if TYPE_CHECKING:
@@ -165,6 +166,11 @@ def install_error_handlers(app: FastAPI) -> None:
             request, 503, "unavailable", "The ledger's database cannot be reached. Try again.",
             headers={"Retry-After": "1"},
         )  # fmt: skip
+
+    @app.exception_handler(InvalidCursor)
+    async def _cursor(request: Request, error: InvalidCursor) -> Response:
+        detail = FieldError("cursor", error.message)
+        return error_response(request, 400, error.code, error.message, details=[detail])
 
     @app.exception_handler(PositionNotReached)
     async def _position(request: Request, error: PositionNotReached) -> Response:

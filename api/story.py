@@ -112,7 +112,9 @@ class Story:
         key: str | None = None,
         body: dict[str, Any] | None = None,
     ) -> dict[str, Any]:
-        self._console.print(f"   [bold]{method} /api/v1{escape(path)}[/bold]   ({role})", soft_wrap=True)
+        self._console.print(
+            f"   [bold]{method} /api/v1{escape(path)}[/bold]   ({role})", soft_wrap=True
+        )
         if body is not None:
             self._console.print(f"   [dim]{escape(json.dumps(body))}[/dim]", soft_wrap=True)
         answer = self._send(role, method, path, key=key, body=body)

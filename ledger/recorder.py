@@ -34,6 +34,13 @@ COMMIT: Final = "COMMIT"
 LOCK: Final = "SELECT pg_advisory_xact_lock('ledger_events'::regclass::oid::bigint)"
 """One lock a book: the oid of its log is unique in the database, whatever the schema."""
 
+LIMIT_HOLDING: Final = "SET LOCAL transaction_timeout = '2s'"
+"""How long a turn may hold the lock, counted from here: set any earlier it would count the wait.
+
+The time-out of idle transactions alone cannot see a client that stops between the statements of a
+pipeline, nor one whose pipeline ended in a Flush, as psycopg's do.
+"""
+
 READ_HEAD: Final = """
     SELECT position, recorded_at, clock_timestamp() FROM turns ORDER BY position DESC LIMIT 1
 """
@@ -211,6 +218,7 @@ class TurnRecorder:
         with connection.pipeline():
             connection.execute(BEGIN)
             connection.execute(LOCK)
+            connection.execute(LIMIT_HOLDING)
             head = connection.execute(READ_HEAD)
             found = connection.execute(READ_KEYS, _columns(keys, 2))
             stored = (

@@ -66,13 +66,14 @@ RECONNECT_PAUSE_SECONDS: Final = 0.05
 VALUE_ERRORS: Final = (psycopg.DataError, psycopg.IntegrityError, ValueError, OverflowError)
 """Refusals of a value: by the database, or by its driver before anything is sent."""
 
-DEFECTS: Final = (
-    psycopg.ProgrammingError,
-    psycopg.InternalError,
-    psycopg.NotSupportedError,
-    TypeError,
+LOST: Final = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    # For psycopg these two, by which the server ends a session, are errors of its own.
+    psycopg.errors.IdleInTransactionSessionTimeout,
+    psycopg.errors.TransactionTimeout,
 )
-"""Errors of ours that a single command may provoke."""
+"""The connection or a resource of the server is gone: nothing is wrong with any command."""
 
 
 class _InDoubtError(Exception):
@@ -108,10 +109,7 @@ class TurnRunner:
         except VALUE_ERRORS as error:
             self._recorder.discard()
             return self._bisect(commands, error, InvalidValue())
-        except DEFECTS as error:
-            self._recorder.discard()
-            return self._bisect(commands, error, DecisionFailed())
-        except psycopg.Error as error:
+        except LOST as error:
             self._recorder.discard()
             if tries > 1 and not isinstance(error, psycopg.errors.LockNotAvailable):
                 return self._record(commands, tries=tries - 1)
@@ -120,6 +118,9 @@ class TurnRunner:
         except _InDoubtError:
             self._recorder.discard()
             raise
+        except Exception as error:  # noqa: BLE001 - the command to blame is found and logged
+            self._recorder.discard()
+            return self._bisect(commands, error, DecisionFailed())
 
     def _bisect(
         self, commands: Sequence[LedgerCommand], error: Exception, verdict: LedgerError
@@ -255,10 +256,10 @@ class _Turn:
 
     def decide(self, command: LedgerCommand) -> Outcome:
         """Decide one command on the state so far, and note what it appends."""
-        row = self._keys.get((command.key.scope, command.key.key))
-        if row is not None:
-            return _replay(row, command)
         try:
+            row = self._keys.get((command.key.scope, command.key.key))
+            if row is not None:
+                return _replay(row, command)
             if not self._broken.isdisjoint(command.streams()):
                 return self._failed(command, DecisionFailed())
             return self._accept(command)

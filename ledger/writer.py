@@ -84,7 +84,9 @@ class GroupCommitWriter:
     def submit(self, commands: Sequence[LedgerCommand]) -> Future[list[Outcome]]:
         """Queue commands from any thread; the future gets one outcome a command, in order."""
         future: Future[list[Outcome]] = Future()
-        if not self._enqueue(_Request(commands, future, None)):
+        # What is queued will be decided: a caller may stop waiting, but cannot cancel.
+        future.set_running_or_notify_cancel()
+        if not commands or not self._enqueue(_Request(commands, future, None)):
             future.set_result([Outcome(error=Overloaded()) for _ in commands])
         return future
 
@@ -92,7 +94,7 @@ class GroupCommitWriter:
         """The same from an event loop; a turn wakes the loop once, however many it answers."""
         loop = asyncio.get_running_loop()
         future: asyncio.Future[list[Outcome]] = loop.create_future()
-        if not self._enqueue(_Request(commands, future, loop)):
+        if not commands or not self._enqueue(_Request(commands, future, loop)):
             future.set_result([Outcome(error=Overloaded()) for _ in commands])
         return future
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from projections.reader import Reader
 
-# A creator's accounts are the names between 'creator:{id}:' and 'creator:{id};', the next character.
+# A creator's accounts are the names from 'creator:{id}:' to 'creator:{id};', ';' following ':'.
 READ_BALANCES: Final = """
     SELECT wanted.number, head.position, balances.account, balances.currency,
            balances.balance::text, balances.position,

@@ -19,8 +19,7 @@ CURSOR_LENGTH_MAX: Final = 500
 
 
 class InvalidCursor(LedgerError):
-    """This cursor belongs to another list, or to none. Use `next_cursor` as it was given, or begin
-    without one."""
+    """This cursor is none of this list's. Use `next_cursor` as it was given, or none to begin."""
 
     code = "invalid_cursor"
 

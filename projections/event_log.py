@@ -108,9 +108,7 @@ async def events_page(
     return await _page(reader, which, min(max(limit, 1), PAGE_SIZE_MAX))
 
 
-async def event_pages(
-    reader: Reader, which: EventFilter = EVERY_EVENT
-) -> AsyncIterator[EventPage]:
+async def event_pages(reader: Reader, which: EventFilter = EVERY_EVENT) -> AsyncIterator[EventPage]:
     """All matching events up to the head as it is now, `BATCH_SIZE` at a time, in constant memory.
 
     No connection is held between pages, so a slow consumer costs nothing. Every page's `position`

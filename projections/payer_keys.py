@@ -35,4 +35,4 @@ class PayerKeys:
 
     async def _ask(self, entry_ids: list[UUID]) -> dict[UUID, UUID]:
         rows = await self._reader.fetch(READ_KEY_IDS, (entry_ids,))
-        return {entry_id: key_id for entry_id, key_id in rows}
+        return dict(rows)

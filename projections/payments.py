@@ -59,6 +59,10 @@ PaymentStanding = Literal[
 """The states of ledger/payment.py, by name."""
 
 
+class NotAPaymentStreamError(ValueError):
+    """These events are not a payment's stream from its beginning."""
+
+
 @dataclass(frozen=True, slots=True)
 class ParkedMoney:
     """Money that came for a payment and waits in suspense, and why."""
@@ -153,15 +157,18 @@ def _read(payment_id: UUID, rows: list[tuple[Any, ...]]) -> PaymentRead | Except
 def project_payment(events: Iterable[LedgerEvent]) -> PaymentView:
     """Fold a payment's stream from its beginning: as stored, or as a command just recorded it.
 
-    Raises `ValueError` when the events do not begin with `PaymentInitiated`.
+    Raises `NotAPaymentStreamError` when they do not begin with `PaymentInitiated`.
     """
-    stream = iter(events)
-    first = next(stream, None)
-    if not isinstance(first, PaymentInitiated):
-        raise ValueError("a payment's stream begins with PaymentInitiated")
-    view = _initiated(first)
-    for event in stream:
-        view = _evolve(view, cast("PaymentEvent", event))
+    view: PaymentView | None = None
+    for event in events:
+        if isinstance(event, PaymentInitiated):
+            view = _initiated(event)
+        elif view is None:
+            break
+        else:
+            view = _evolve(view, cast("PaymentEvent", event))
+    if view is None:
+        raise NotAPaymentStreamError
     return view
 
 
@@ -219,13 +226,9 @@ def _evolve(before: PaymentView, event: PaymentEvent) -> PaymentView:
                 parked,
             )
         case OverpaymentParked():
-            return _parked(
-                view, ParkedMoney("overpaid", event.excess, event.provider_transaction)
-            )
+            return _parked(view, ParkedMoney("overpaid", event.excess, event.provider_transaction))
         case SurplusReceived():
-            return _parked(
-                view, ParkedMoney("surplus", event.received, event.provider_transaction)
-            )
+            return _parked(view, ParkedMoney("surplus", event.received, event.provider_transaction))
         case PaymentFailed():
             return _ended(view, "failed", event.reason)
         case PaymentCancelled():

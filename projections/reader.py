@@ -65,8 +65,7 @@ class ReadUnavailable(Unavailable):
 
 
 class PositionNotReached(LedgerError):
-    """The log ends at position {head}; position {wanted} is not there yet. Ask for one up to the
-    head, or again when it is."""
+    """The log ends at position {head}; {wanted} is not there yet. Ask for one up to the head."""
 
     code = "position_not_reached"
 

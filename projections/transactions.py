@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 CURSOR: Final = "transactions"
 
-# The newest lines of each account, then the newest of those: no account is read further than a page.
+# The newest lines of each account, then the newest of those: a page's worth of each is read.
 READ_TRANSACTIONS: Final = """
     SELECT head.position, page.position, page.line, page.account, page.currency, page.amount,
            page.balance::text, page.recorded_at, page.effective_at,

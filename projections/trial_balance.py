@@ -23,23 +23,22 @@ CURSOR: Final = "accounts"
 
 # An account that no line has touched since the position still has the balance that it had there.
 READ_TRIAL_BALANCE: Final = """
-    SELECT currency,
-           coalesce(sum(balance) FILTER (WHERE balance > 0), 0)::text,
-           coalesce(-sum(balance) FILTER (WHERE balance < 0), 0)::text,
+    SELECT balances.currency,
+           coalesce(sum(past.balance) FILTER (WHERE past.balance > 0), 0)::text,
+           coalesce(-sum(past.balance) FILTER (WHERE past.balance < 0), 0)::text,
            count(*)
-    FROM (
-        SELECT balances.currency,
-               CASE WHEN balances.position <= %(position)b::bigint THEN balances.balance
-               ELSE (
-                   SELECT journal_lines.balance FROM journal_lines
-                   WHERE journal_lines.account_id = balances.account_id
-                     AND journal_lines.position <= %(position)b::bigint
-                   ORDER BY journal_lines.position DESC, journal_lines.line DESC LIMIT 1
-               ) END AS balance
-        FROM balances
+    FROM balances
+    CROSS JOIN LATERAL (
+        SELECT balances.balance WHERE balances.position <= %(position)b::bigint
+        UNION ALL (
+            SELECT journal_lines.balance FROM journal_lines
+            WHERE balances.position > %(position)b::bigint
+              AND journal_lines.account_id = balances.account_id
+              AND journal_lines.position <= %(position)b::bigint
+            ORDER BY journal_lines.position DESC, journal_lines.line DESC LIMIT 1
+        )
     ) AS past
-    WHERE balance IS NOT NULL
-    GROUP BY currency ORDER BY currency
+    GROUP BY balances.currency ORDER BY balances.currency
 """
 
 READ_ACCOUNTS: Final = """

@@ -21,7 +21,6 @@ SCHEMA: Final = "hesabu"
 
 WRITER_SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "2s",
-    "transaction_timeout": "10s",
     "lock_timeout": "5s",
     # The turn's look-ups go by key; a plan made while a table was empty must not scan it later.
     "enable_seqscan": "off",

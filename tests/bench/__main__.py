@@ -13,6 +13,8 @@ from tests.bench.report import table, write_json
 from tests.bench.server import bench_server
 from tests.bench.turns import TURN_ROWS
 
+WIDTH_IN_A_FILE: Final = 140
+
 ROWS: Final[dict[str, Row]] = {row.name: row for row in TURN_ROWS}
 
 
@@ -20,6 +22,8 @@ def main() -> None:
     """Run the rows that were asked for, one after another, on one server."""
     arguments = _arguments()
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH_IN_A_FILE
     measured: list[tuple[Row, Result]] = []
     with bench_server() as server:
         for name in arguments.rows:

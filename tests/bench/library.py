@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 SAVES_A_RUN: Final = 1_000
 
 
+@dataclass(frozen=True)
 class Recorded(DomainEvent):
     """Any fact, as an immutable event of the library's."""
 

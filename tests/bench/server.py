@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ledger.database.location import DatabaseLocation
 
 DISK: Final = Path("/var/tmp")  # noqa: S108 - a directory of our own is made in it
-"""Where temporary files survive a restart, thus on a disk: a commit in memory would cost nothing."""
+"""Temporary files survive a restart here, so it is a disk: commits to memory would cost nothing."""
 
 
 @dataclass(frozen=True, slots=True)

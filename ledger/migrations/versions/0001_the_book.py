@@ -109,6 +109,7 @@ CREATE TABLE inbox (
     copies integer NOT NULL DEFAULT 1,
     UNIQUE (provider, natural_key)
 );
+CREATE INDEX inbox_unknown_origin_idx ON inbox (received_at) WHERE of_unknown_origin;
 CREATE INDEX inbox_waiting_idx ON inbox (received_at) WHERE verdict IN ('parked', 'retrying');
 
 CREATE TABLE dispatcher_tasks (
