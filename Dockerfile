@@ -22,7 +22,7 @@ RUN groupadd --system --gid 10001 hesabu \
     && install --directory --owner hesabu --group hesabu --mode 0700 /var/lib/hesabu
 COPY --from=build /opt/hesabu /opt/hesabu
 ENV PATH=/opt/hesabu/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    HESABU_DATA_DIRECTORY=/var/lib/hesabu HESABU_HOST=0.0.0.0 HESABU_PORT=8000
+    HESABU_DATA_DIRECTORY=/var/lib/hesabu HESABU_HOST=0.0.0.0 PORT=8000
 USER hesabu
 WORKDIR /var/lib/hesabu
 # Keys of personal data: outside the database, with a backup of their own.

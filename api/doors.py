@@ -56,7 +56,7 @@ class Doors:
         """The caller's key, scoped to them, with an HMAC of what they ask."""
         message = b"%s %s\n%s" % (
             request.method.encode(),
-            request.url.path.encode(),
+            request.scope["path"].encode(),
             body,
         )
         digest = hmac.digest(self.fingerprint_secret, message, hashlib.sha256)

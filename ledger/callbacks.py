@@ -13,7 +13,8 @@ late            A success after failure, cancellation or expiry is taken: `Payme
                 `late`. Money that arrived is never refused.
 contradictory   Failure after success: `ContradictionRecorded`; nothing is reversed by itself. The
                 same contradiction is recorded once. A transaction that already paid another
-                payment is a contradiction too, and pays nothing.
+                payment is a contradiction too, and pays nothing. Both failed and cancelled:
+                cancelled, whichever came first, since it says more.
 another amount  Too much: success, and `OverpaymentParked` for the excess. Too little or another
                 currency: `PaymentMismatched`, all of it in suspense, `needs_review`; the right
                 amount arriving later still succeeds.
@@ -202,9 +203,10 @@ def _pay(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[Paymen
 def _ended_without_money(
     payment: Payment, report: ProviderReport, occasion: Occasion
 ) -> ReportDecision:
-    if payment.state in GIVEN_UP:
+    says_more = payment.state is PaymentState.FAILED and report.claim is Claim.CANCELLED
+    if payment.state in GIVEN_UP and not says_more:
         return ReportDecision([], Verdict.DUPLICATE)
-    if payment.state not in OPEN:
+    if payment.state not in OPEN | GIVEN_UP:
         return _contradiction(payment, report.claim, report.provider_transaction, occasion)
     ended = PaymentCancelled if report.claim is Claim.CANCELLED else PaymentFailed
     event = ended(

@@ -205,7 +205,7 @@ class RecordReport(Command):
 
     def natural_keys(self) -> tuple[IdempotencyKey, ...]:
         """The provider's transaction: its money belongs to one stream, whatever is said later."""
-        if self.report.provider_transaction is None:
+        if self.report.claim is not Claim.SUCCEEDED or self.report.provider_transaction is None:
             return ()
         return (
             IdempotencyKey(f"transaction:{self.report.provider}", self.report.provider_transaction),

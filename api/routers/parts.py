@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -112,7 +111,7 @@ def command_fields(caller: Caller, key: IdempotencyKey, request: Request) -> dic
 
 def canonical(body: BaseModel) -> bytes:
     """A body's bytes for the fingerprint: the same for the same meaning."""
-    return orjson.dumps(body.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+    return body.__pydantic_serializer__.to_json(body)
 
 
 def replay_headers(outcome: Outcome) -> dict[str, str]:

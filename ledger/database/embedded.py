@@ -59,6 +59,7 @@ START_SECONDS_MAX: Final = 120
 STOP_SECONDS_MAX: Final = 60
 ORPHANS_SECONDS_MAX: Final = 15
 """How long the backends of a killed server may take to notice its death."""
+INTERRUPTED_SECONDS_MAX: Final = 5
 LOG_BYTES_MAX: Final = 10_000_000
 LOG_EXCERPT_BYTES_MAX: Final = 4_000
 DATABASE_NAME_BYTES_MAX: Final = 63
@@ -490,9 +491,9 @@ class _Cluster:
         # A file, not a pipe: the server inherits it and would keep a pipe open.
         with _open_private(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND) as log:
             log_bytes_before = os.fstat(log).st_size
-            finished = subprocess.run(
-                [self.binaries / program, *arguments],
-                check=False,
+            program_and_arguments = [self.binaries / program, *arguments]
+            with subprocess.Popen(
+                program_and_arguments,
                 cwd=self.data.parent,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -501,9 +502,9 @@ class _Cluster:
                 start_new_session=True,
                 umask=0o077,
                 **self.account.identity(),
-            )
-            if finished.returncode == 0:
-                return None
+            ) as process:
+                if _wait_despite_interrupt(process) == 0:
+                    return None
             excerpt = os.pread(log, LOG_EXCERPT_BYTES_MAX, log_bytes_before)
         return excerpt.decode(errors="replace")
 
@@ -535,6 +536,17 @@ class _Postmaster:
             except OSError:
                 return False
         return True
+
+
+def _wait_despite_interrupt(process: "subprocess.Popen[bytes]") -> int:
+    # If pg_ctl died before the server's process id is on disk, nobody could stop that server.
+    try:
+        return process.wait()
+    except BaseException:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(INTERRUPTED_SECONDS_MAX)
+        process.kill()
+        raise
 
 
 def _root_cluster(directory: Path, account: ServerAccount) -> Path:

@@ -1,0 +1,94 @@
+"""The chart of accounts: which names exist, and which way each account grows."""
+
+from __future__ import annotations
+
+import re
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from ledger.accounts import (
+    ACCOUNT_PATTERN,
+    PLATFORM_FEES,
+    PROVIDER_NAME,
+    VAT,
+    CreatorFunds,
+    Side,
+    collection,
+    creator_funds,
+    normal_balance,
+    side_of,
+    suspense,
+)
+from ledger.journal_entry import Posting
+
+CREATOR = UUID("01234567-89ab-cdef-0123-456789abcdef")
+NAMES = [
+    collection("mtn_momo"),
+    suspense("mtn_momo"),
+    PLATFORM_FEES,
+    VAT,
+    *(creator_funds(CREATOR, funds) for funds in CreatorFunds),
+]
+
+
+@pytest.mark.parametrize("account", NAMES)
+def test_every_name_that_the_rules_make_is_in_the_chart(account: str) -> None:
+    assert re.match(ACCOUNT_PATTERN, account)
+    assert Posting(account=account, amount=1, currency="KES").account == account
+    assert side_of(account) in Side
+
+
+@pytest.mark.parametrize(
+    "account",
+    [
+        "",
+        "creator",
+        "creator:nobody:pending",
+        f"creator:{CREATOR}:savings",
+        f"creator:{CREATOR}:pending\n",
+        f" creator:{CREATOR}:pending",
+        f"creator:{str(CREATOR).upper()}:pending",
+        "provider:MTN:collection",
+        "provider:mtn momo:collection",
+        "platform:fees:extra",
+        "suspense:",
+        "fan:wallet",
+    ],
+)
+def test_a_name_outside_the_chart_cannot_be_posted_to(account: str) -> None:
+    with pytest.raises(ValidationError):
+        Posting(account=account, amount=1, currency="KES")
+
+
+def test_names_are_stable() -> None:
+    assert NAMES[:5] == [
+        "provider:mtn_momo:collection",
+        "suspense:mtn_momo",
+        "platform:fees",
+        "tax:vat",
+        "creator:01234567-89ab-cdef-0123-456789abcdef:pending",
+    ]
+
+
+def test_assets_grow_by_debits_and_what_we_owe_or_earn_by_credits() -> None:
+    assert normal_balance(collection("sandbox"), 500) == 500
+    assert normal_balance(creator_funds(CREATOR, CreatorFunds.AVAILABLE), -500) == 500
+    assert normal_balance(suspense("sandbox"), -500) == 500
+    assert normal_balance(PLATFORM_FEES, -500) == 500
+    assert normal_balance(VAT, -500) == 500
+    assert side_of(PLATFORM_FEES) is Side.INCOME
+
+
+def test_an_account_that_is_not_in_the_chart_has_no_side() -> None:
+    with pytest.raises(KeyError):
+        side_of("piggy_bank:mine")
+
+
+@pytest.mark.parametrize(
+    ("name", "accepted"),
+    [("mpesa", True), ("mtn_momo2", True), ("", False), ("MTN", False), ("a" * 41, False)],
+)
+def test_a_provider_is_named_in_small_letters(name: str, *, accepted: bool) -> None:
+    assert bool(PROVIDER_NAME.match(name)) is accepted
