@@ -11,6 +11,7 @@ import httpx
 from rich.markup import escape
 
 from api.auth import Role
+from api.replay_command import replay_and_report
 from api.tokens import issue_token
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class Story:
     def __init__(
         self, settings: Settings, base_url: str, console: Console, stopped: threading.Event
     ) -> None:
+        self._settings = settings
         self._cast = Cast(settings)
         self._console = console
         self._stopped = stopped
@@ -79,9 +81,13 @@ class Story:
         self._pay(NO_FUNDS_PHONE, 99_000, expected="failed")
         self._say("6. Every line of the creator's account, newest first, with its running balance.")
         self._call(Role.CREATOR, "GET", f"/creators/{creator}/transactions?limit=3")
-        self._say("7. An auditor reads the last events and the trial balance: debits = credits.")
+        self._say("7. An auditor reads the log, and the trial balance: debits are credits.")
+        self._call(Role.AUDITOR, "GET", "/audit/events?limit=1&topic=payment.succeeded.v1")
         self._call(Role.AUDITOR, "GET", "/audit/trial-balance")
         self._client.close()
+        self._say("8. The auditor trusts nobody: hesabu replay --verify")
+        if replay_and_report(self._settings) != 0:
+            raise StoryFailedError("the books are not what the events say")
 
     def _pay(self, phone: str, amount: int, *, expected: str) -> None:
         answer = self._call(

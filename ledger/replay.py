@@ -22,20 +22,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
+from pydantic import ValidationError
 
-from ledger.events import Event
 from ledger.journal import Book
-from ledger.replay_checks import (
-    AccountBalances,
-    Difference,
-    Differences,
-    JournalLines,
-    Streams,
-    Turns,
-)
+from ledger.replay_books import AccountBalances, JournalLines
+from ledger.replay_differences import Difference, Differences
+from ledger.replay_order import Streams, Turns
 from ledger.serialization import decode_event
 
 if TYPE_CHECKING:
@@ -160,13 +156,13 @@ class _Replay:
         row = self._connection.execute(READ_HEAD).fetchone()
         head: int = 0 if row is None else row[0]
         events = self._rows("events", READ_EVENTS)
-        while batch := [_EventRow(*row) for row, _ in zip(events, range(BATCH_EVENTS))]:
+        while batch := [_EventRow(*row) for row in islice(events, BATCH_EVENTS)]:
             self._replay(batch)
             progress(self.position, head)
-        self._turns.finish(self.position)
+        self._turns.finish()
         self.lines.finish()
         balances = AccountBalances(self._rows("balances", READ_BALANCES), self._differences)
-        balances.compare(self.book.known, self.position)
+        balances.compare(self.book.known, head=self.position)
 
     def _replay(self, batch: list[_EventRow]) -> None:
         readable: list[tuple[int, LedgerEvent]] = []
@@ -178,17 +174,17 @@ class _Replay:
                 readable.append((row.position, event))
                 self.book.post(event, row.position)
         self.events += len(batch)
-        self._streams.fold(readable, before=batch[0].position)
+        self._streams.fold(readable, first_position=batch[0].position)
         self.lines.compare(self.book, until=self.position)
         self.book.lines.clear()
         self.book.touched.clear()
         self.book.opened.clear()
 
     def _check_position(self, row: _EventRow) -> None:
-        expected = self.position + 1
-        if row.position != expected:
+        missing = self.position + 1
+        if row.position != missing:
             self._differences.add(
-                expected, "the log", "an event", f"none before position {row.position}"
+                missing, "the log", expected="an event", found=f"the next at {row.position}"
             )
         self.position = row.position
 
@@ -200,13 +196,13 @@ class _Replay:
                 originator_id=row.stream_id,
                 originator_version=row.version,
             )
-        except (ValueError, LookupError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             self._streams.give_up(row.stream_id)
             self._differences.add(
                 row.position,
-                f"event {row.topic}, version {row.version} of stream {row.stream_id}",
-                "an event that can be read",
-                " ".join(str(error).split()),
+                f"version {row.version} of stream {row.stream_id}",
+                expected=f"a readable {row.topic}",
+                found=_summary(error),
             )
             return None
 
@@ -215,3 +211,10 @@ class _Replay:
         cursor.itersize = BATCH_EVENTS
         cursor.execute(query, binary=True)
         return iter(cursor)
+
+
+def _summary(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
+    return f"{type(error).__name__} {error}".strip()

@@ -321,12 +321,13 @@ class EmbeddedPostgres:
         return bool(_process_start(owner["process_id"]) != owner["process_start"])
 
     def _claim(self) -> None:
-        # Before the server starts, so that one whose owner dies in between is adopted.
-        owner = {"process_id": os.getpid(), "process_start": _process_start(os.getpid())}
-        _write_private(self.directory / "owner.json", json.dumps(owner))
+        # The hook before the entry, and the entry before the server: an interrupt in between
+        # leaves nothing behind, and a kill a server that the next start adopts.
         self._owning_process_id = os.getpid()
         atexit.unregister(self.stop)
         atexit.register(self.stop)
+        owner = {"process_id": os.getpid(), "process_start": _process_start(os.getpid())}
+        _write_private(self.directory / "owner.json", json.dumps(owner))
 
     def _disclaim(self, *, server_runs: bool) -> None:
         # A server that still recovers keeps its entry: the next start adopts it.
@@ -491,7 +492,7 @@ class _Cluster:
         # A file, not a pipe: the server inherits it and would keep a pipe open.
         with _open_private(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND) as log:
             log_bytes_before = os.fstat(log).st_size
-            program_and_arguments = [self.binaries / program, *arguments]
+            program_and_arguments: list[str | Path] = [self.binaries / program, *arguments]
             with subprocess.Popen(
                 program_and_arguments,
                 cwd=self.data.parent,

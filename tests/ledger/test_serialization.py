@@ -151,7 +151,8 @@ class Failed3(Event):
 
 def test_an_old_topic_is_upcast_step_by_step_and_its_bytes_stay() -> None:
     def to_2(fields: dict[str, Any]) -> dict[str, Any]:
-        return {**fields, "reasons": [fields.pop("reason")]}
+        reason = fields.pop("reason")
+        return {**fields, "reasons": [reason]}
 
     def to_3(fields: dict[str, Any]) -> dict[str, Any]:
         return {**fields, "severity": 1}

@@ -1,0 +1,374 @@
+"""One book and the processes that serve it, in a directory of their own."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from base64 import b64encode
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Self
+from uuid import UUID, uuid4
+
+import httpx
+
+from api.auth import Role
+from api.settings import Settings
+from api.tokens import issue_token
+from tests.api.operator_callbacks import SignedCallback, callback
+from tests.api.processes import HttpProcess, Process, free_port, wait_until
+from tests.databases import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from ledger.database.location import DatabaseLocation
+    from tests.api.documentation import Documentation
+
+API: Final = "/api/v1"
+GROSS: Final = 125_000
+NET: Final = 110_500
+"""Of KES 1,250.00: less ten per cent, less sixteen per cent of that."""
+
+PHONE_PREFIX: Final = "+254709481"
+"""Nobody's; the last three digits choose what the operator does."""
+
+OPEN: Final = frozenset({"initiated", "submitting", "submitted", "submission_unknown"})
+
+OPERATOR_TIMINGS: Final = {
+    "DELAY_SECONDS": "0.05",
+    "TIMEOUT_SECONDS": "0.3",
+    "LATE_SECONDS": "1.0",
+    "HANG_SECONDS": "4.0",
+    "RETRY_BACKOFF_SECONDS": "0.1",
+    "RETRY_BACKOFF_SECONDS_MAX": "1.0",
+    "CALLBACK_RETRIES": "40",
+}
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with a token."""
+
+    role: Role
+    id: UUID
+    token: str = field(repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.token}"}
+
+
+class ApiProcess(HttpProcess):
+    """`hesabu serve`, and a client whose every answer is held against the documentation."""
+
+    def __init__(
+        self, name: str, environment: Mapping[str, str], directory: Path, docs: Documentation
+    ) -> None:
+        port = free_port()
+        super().__init__(
+            name,
+            ["api.cli", "serve"],
+            {**environment, "PORT": str(port)},
+            directory,
+            port=port,
+            ready_path="/readyz",
+        )
+        self.client = httpx.Client(
+            base_url=self.url,
+            timeout=30,
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None),
+            event_hooks={"response": [docs.check]},
+        )
+
+    def send(
+        self,
+        caller: Person | None,
+        method: str,
+        path: str,
+        *,
+        key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **request: Any,
+    ) -> httpx.Response:
+        """Send a request below /api/v1 as `caller`."""
+        given = dict(caller.headers if caller is not None else {})
+        if key is not None:
+            given["idempotency-key"] = key
+        return self.client.request(
+            method, f"{API}{path}", headers={**given, **(headers or {})}, **request
+        )
+
+    def deliver(self, signed: SignedCallback, *, provider: str = "sandbox") -> httpx.Response:
+        """Send a callback as a provider does."""
+        return self.client.post(
+            f"{API}/webhooks/{provider}", content=signed.body, headers=signed.headers
+        )
+
+
+class OperatorProcess(HttpProcess):
+    """The sandbox operator."""
+
+    def __init__(self, environment: Mapping[str, str], directory: Path, *, api_key: str) -> None:
+        port = free_port()
+        super().__init__(
+            "operator",
+            ["api.sandbox_operator", "--port", str(port)],
+            environment,
+            directory,
+            port=port,
+            ready_path="/healthz",
+        )
+        self._client = httpx.Client(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {api_key}"},
+            timeout=30,
+            trust_env=False,
+        )
+
+    def prompts(self) -> dict[str, int]:
+        """How many prompts were on the phone for each payment."""
+        answer = self._client.get("/v1/statistics/prompts").raise_for_status()
+        prompts: dict[str, int] = answer.json()["prompts"]
+        return prompts
+
+    def status(self, payment_id: UUID | str) -> str | None:
+        """How the operator thinks that a payment ended; None if it never heard of it."""
+        answer = self._client.get(f"/v1/prompts/{payment_id}")
+        return None if answer.status_code == httpx.codes.NOT_FOUND else answer.json()["status"]
+
+    def deliveries(self, payment_id: UUID | str) -> list[dict[str, Any]]:
+        """Every attempt to deliver a callback about a payment."""
+        answer = self._client.get(
+            "/v1/statistics/deliveries", params={"reference": str(payment_id)}
+        )
+        deliveries: list[dict[str, Any]] = answer.json()["deliveries"]
+        return deliveries
+
+
+class Deployment:
+    """A book with API processes, and if asked for, an operator and dispatchers.
+
+    `settings` are environment variables of every process, without the prefix `HESABU_`.
+    """
+
+    def __init__(
+        self,
+        database: DatabaseLocation,
+        directory: Path,
+        docs: Documentation,
+        **settings: str,
+    ) -> None:
+        self.database = database
+        self.directory = directory
+        self.webhook_secret = "whsec_" + b64encode(secrets.token_bytes(32)).decode()
+        self.sandbox_api_key = secrets.token_urlsafe(32)
+        self._docs = docs
+        self._settings = settings
+        self._operator_environment: dict[str, str] = {}
+        self.apis: list[ApiProcess] = []
+        self.dispatchers: list[Process] = []
+        self._operator: OperatorProcess | None = None
+        self._issuer = Settings(data_directory=directory)
+        self.admin = self.person(Role.ADMIN)
+        self.auditor = self.person(Role.AUDITOR)
+
+    @property
+    def api(self) -> ApiProcess:
+        return self.apis[0]
+
+    @property
+    def operator(self) -> OperatorProcess:
+        assert self._operator is not None
+        return self._operator
+
+    @property
+    def processes(self) -> list[Process]:
+        operators = [] if self._operator is None else [self._operator]
+        return [*operators, *self.apis, *self.dispatchers]
+
+    def environment(self) -> dict[str, str]:
+        """The settings of every process of this deployment."""
+        url = "http://127.0.0.1:1" if self._operator is None else self._operator.url
+        chosen = {
+            "DATA_DIRECTORY": str(self.directory),
+            "SANDBOX_URL": url,
+            "SANDBOX_API_KEY": self.sandbox_api_key,
+            "SANDBOX_WEBHOOK_SECRET": self.webhook_secret,
+            **self._settings,
+        }
+        given = {f"HESABU_{name}": text for name, text in chosen.items()}
+        return {"DATABASE_URL": self.database.owner_conninfo(), **given}
+
+    def add_operator(self, **timings: str) -> Self:
+        """An operator that calls back at the first API process. Not started yet."""
+        self._operator_environment = {
+            f"SANDBOX_OPERATOR_{name}": text
+            for name, text in {
+                **OPERATOR_TIMINGS,
+                "API_KEY": self.sandbox_api_key,
+                "WEBHOOK_SECRET": self.webhook_secret,
+                **timings,
+            }.items()
+        }
+        self._operator = OperatorProcess(
+            self._operator_environment, self.directory, api_key=self.sandbox_api_key
+        )
+        return self
+
+    def add_apis(self, count: int) -> Self:
+        """API processes. Not started yet."""
+        for _ in range(count):
+            name = f"api-{len(self.apis) + 1}"
+            self.apis.append(ApiProcess(name, self.environment(), self.directory, self._docs))
+        return self
+
+    def add_dispatchers(self, count: int) -> Self:
+        """Dispatchers. Not started yet."""
+        for _ in range(count):
+            name = f"dispatcher-{len(self.dispatchers) + 1}"
+            arguments = ["api.cli", "dispatcher"]
+            self.dispatchers.append(Process(name, arguments, self.environment(), self.directory))
+        return self
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        if self._operator is not None:
+            self._operator.set_callback_url(f"{self.api.url}{API}/webhooks/sandbox")
+        for process in self.processes:
+            process.start()
+        for process in self.processes:
+            if isinstance(process, HttpProcess):
+                process.wait_until_ready()
+
+    def stop(self) -> None:
+        for api in self.apis:
+            api.client.close()
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Process.terminate, self.processes))
+
+    def person(self, role: Role, person_id: UUID | None = None) -> Person:
+        """Somebody new, or with this id, with a token of the development issuer."""
+        person_id = person_id or uuid4()
+        return Person(role, person_id, issue_token(self._issuer, role=role, subject=person_id))
+
+    def fan(self) -> Person:
+        return self.person(Role.FAN)
+
+    def creator(self, *, currency: str = "KES", name: str | None = None) -> Person:
+        """A registered creator; the platform keeps ten per cent and VAT on it."""
+        person = self.person(Role.CREATOR)
+        body: dict[str, Any] = {
+            "id": str(person.id),
+            "settlement_currency": currency,
+            "plan": {"fee_basis_points": 1_000, "vat_basis_points": 1_600},
+        }
+        if name is not None:
+            body["name"] = name
+        answer = self.api.send(
+            self.admin, "POST", "/admin/creators", key=str(uuid4()), json=body
+        )
+        assert answer.status_code == httpx.codes.CREATED, answer.text
+        return person
+
+    def initiate(
+        self,
+        fan: Person,
+        creator: Person,
+        *,
+        digits: str = "000",
+        amount: int = GROSS,
+        key: str | None = None,
+        api: ApiProcess | None = None,
+    ) -> httpx.Response:
+        """Ask for a payment."""
+        return (api or self.api).send(
+            fan,
+            "POST",
+            "/payments",
+            key=key or str(uuid4()),
+            json=payment_body(creator, digits=digits, amount=amount),
+        )
+
+    def pay(self, fan: Person, creator: Person, **options: Any) -> str:
+        """Start a payment; its id."""
+        answer = self.initiate(fan, creator, **options)
+        assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+        return str(answer.json()["data"]["id"])
+
+    def payment(self, fan: Person, payment_id: str) -> dict[str, Any]:
+        """A payment as its fan sees it."""
+        answer = self.api.send(fan, "GET", f"/payments/{payment_id}")
+        assert answer.status_code == httpx.codes.OK, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    def wait_for_end(
+        self, fan: Person, payment_id: str, *, seconds_max: float = 60
+    ) -> dict[str, Any]:
+        """The payment, once it is not open any more."""
+        wait_until(
+            lambda: self.payment(fan, payment_id)["state"] not in OPEN,
+            seconds_max=seconds_max,
+            what=f"payment {payment_id} has ended",
+        )
+        return self.payment(fan, payment_id)
+
+    def pending(self, creator: Person) -> int:
+        """What a creator has pending in KES."""
+        answer = self.api.send(creator, "GET", f"/creators/{creator.id}/balance")
+        [balance] = answer.json()["data"]["balances"]
+        return int(balance["pending"])
+
+    def callback(
+        self, reference: UUID | str, status: str = "succeeded", **options: Any
+    ) -> SignedCallback:
+        """A callback that is signed with the right secret."""
+        return callback(self.webhook_secret, reference, status, **options)
+
+    def events(self, stream: UUID | str) -> list[tuple[str, dict[str, Any]]]:
+        """Topics and contents of a stream, as stored."""
+        found = rows(
+            self.database,
+            "SELECT topic, state FROM ledger_events WHERE originator_id = %s::uuid "
+            "ORDER BY originator_version",
+            str(stream),
+        )
+        return [(topic, json.loads(state)) for topic, state in found]
+
+    def topics(self, stream: UUID | str) -> list[str]:
+        """Topics of a stream, in order."""
+        return [topic for topic, _ in self.events(stream)]
+
+    def recorded(self) -> dict[str, int]:
+        """How much lies in each table that a request may write: what nothing may change."""
+        [[*counts]] = rows(self.database, COUNTS)
+        return dict(zip(WRITTEN, counts, strict=True))
+
+
+WRITTEN: Final = ("turns", "ledger_events", "idempotency_keys", "vault_entries", "inbox")
+COUNTS: Final = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for table in WRITTEN)
+
+
+def payment_body(
+    creator: Person | UUID, *, digits: str = "000", amount: int = GROSS
+) -> dict[str, Any]:
+    """The body of a tip."""
+    creator_id = creator.id if isinstance(creator, Person) else creator
+    return {
+        "creator_id": str(creator_id),
+        "money": {"amount": amount, "currency": "KES"},
+        "phone": f"{PHONE_PREFIX}{digits}",
+    }

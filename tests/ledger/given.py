@@ -1,0 +1,78 @@
+"""Given what happened, when a command comes, then that is decided: without a database."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ledger.decisions import Decision, States, decide, evolve
+from ledger.payment import Payment
+from tests.builders import NOON, occasion
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ledger.decisions import Aggregate, LedgerCommand
+    from ledger.events import LedgerEvent
+
+
+class History:
+    """Aggregates, claims on transactions and balances, as decisions change them one by one."""
+
+    def __init__(self) -> None:
+        self.now: datetime = NOON
+        self.aggregates: dict[UUID, Aggregate] = {}
+        self.claims: dict[tuple[str, str], UUID] = {}
+        self.events: list[LedgerEvent] = []
+
+    def copy(self) -> History:
+        """The same history, to go another way from here."""
+        other = History()
+        other.now = self.now
+        other.aggregates = dict(self.aggregates)
+        other.claims = dict(self.claims)
+        other.events = list(self.events)
+        return other
+
+    def at(self, now: datetime) -> History:
+        """The same, with the clock set."""
+        self.now = now
+        return self
+
+    def decide(self, command: LedgerCommand) -> Decision:
+        """Decide, and change nothing. Raises what the decision raises."""
+        return decide(command, States(self.aggregates, self.claims), occasion(self.now))
+
+    def when(self, command: LedgerCommand) -> Decision:
+        """Decide, and let it happen."""
+        decision = self.decide(command)
+        for event in decision.events:
+            stream = event.originator_id
+            self.aggregates[stream] = evolve(self.aggregates.get(stream), event)
+            self.events.append(event)
+        if decision.events and decision.stream is not None:
+            for key in command.natural_keys():
+                self.claims.setdefault((key.scope, key.key), decision.stream)
+        return decision
+
+    def given(self, *commands: LedgerCommand) -> History:
+        """Let all of these happen."""
+        for command in commands:
+            self.when(command)
+        return self
+
+    def payment(self, stream: UUID) -> Payment:
+        """The payment as it stands."""
+        found = self.aggregates[stream]
+        assert isinstance(found, Payment)
+        return found
+
+    def balances(self) -> dict[tuple[str, str], int]:
+        """(account, currency) → minor units, debit positive; zero balances are left out."""
+        sums: dict[tuple[str, str], int] = defaultdict(int)
+        for event in self.events:
+            if event.journal_entry is not None:
+                for posting in event.journal_entry.postings:
+                    sums[posting.account, posting.currency] += posting.amount
+        return {account: amount for account, amount in sums.items() if amount}
