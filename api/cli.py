@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import typer
 import uvicorn
+from pydantic import ValidationError
 
 from api.app import create_app
 from api.auth import Role
@@ -43,7 +44,7 @@ app = typer.Typer(
 @app.command()
 def migrate() -> None:
     """Create or upgrade the tables of the book. Safe to run any number of times."""
-    settings = Settings()
+    settings = _settings()
     run_migrations(database_location(settings), schema=settings.book)
     typer.echo(f"The book '{settings.book}' is at migration {newest_revision()}.")
 
@@ -51,7 +52,7 @@ def migrate() -> None:
 @app.command()
 def serve() -> None:
     """Serve the HTTP API."""
-    settings = Settings()
+    settings = _settings()
     configure_logging(settings.log_level)
     _refuse_unsafe(settings, DatabaseRole.APP)
     uvicorn.run(
@@ -69,7 +70,7 @@ def serve() -> None:
 @app.command()
 def dispatcher() -> None:
     """Take initiated payments to their providers, and ask for what stays unknown."""
-    settings = Settings()
+    settings = _settings()
     configure_logging(settings.log_level)
     _refuse_unsafe(settings, DatabaseRole.DISPATCHER)
     asyncio.run(_dispatch(settings))
@@ -84,7 +85,7 @@ def token(
     """Issue a development token. Refuses to run in production."""
     try:
         issued = issue_token(
-            Settings(), role=role, subject=subject or uuid4(), lifetime_seconds=hours * 3600
+            _settings(), role=role, subject=subject or uuid4(), lifetime_seconds=hours * 3600
         )
     except NotInProductionError as error:
         typer.echo(str(error), err=True)
@@ -102,7 +103,7 @@ def replay(
     """Rebuild balances and journal from the events alone and compare; exit 1 on any difference."""
     if not verify:
         raise typer.BadParameter("there is nothing else to do than to verify")
-    raise typer.Exit(replay_and_report(Settings()))
+    raise typer.Exit(replay_and_report(_settings()))
 
 
 @app.command()
@@ -112,7 +113,7 @@ def dev(
     once: Annotated[bool, typer.Option("--once", help="Stop after the story.")] = False,
 ) -> None:
     """Run everything in one terminal: database, operator, API, dispatcher. Ctrl-C stops it all."""
-    raise typer.Exit(run_everything(Settings(), story=story or once, once=once))
+    raise typer.Exit(run_everything(_settings(), story=story or once, once=once))
 
 
 @app.command()
@@ -130,9 +131,20 @@ def docs(
 ) -> None:
     """Write the generated documentation: docs/openapi.json."""
     directory.mkdir(parents=True, exist_ok=True)
-    document = create_app(Settings()).openapi()
+    document = create_app(_settings()).openapi()
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
     (directory / "openapi.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _settings() -> Settings:
+    """The settings from the environment; a wrong one is named, and its value is not shown."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for wrong in error.errors(include_input=False):
+            name = "_".join(str(part) for part in wrong["loc"]) or "settings"
+            typer.echo(f"Not starting: {name}: {wrong['msg']}", err=True)
+        raise typer.Exit(2) from None
 
 
 def _refuse_unsafe(settings: Settings, role: DatabaseRole) -> None:

@@ -29,7 +29,9 @@ def default_data_directory() -> Path:
 class Settings(BaseSettings):
     """Settings of every Hesabu process. Times are seconds, sizes bytes."""
 
-    model_config = SettingsConfigDict(env_prefix="HESABU_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="HESABU_", extra="ignore", hide_input_in_errors=True
+    )
 
     environment: Environment = Environment.DEVELOPMENT
     data_directory: Path = Field(default_factory=default_data_directory)

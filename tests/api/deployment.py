@@ -167,7 +167,6 @@ class Deployment:
         self.sandbox_api_key = secrets.token_urlsafe(32)
         self._docs = docs
         self._settings = settings
-        self._operator_environment: dict[str, str] = {}
         self.apis: list[ApiProcess] = []
         self.dispatchers: list[Process] = []
         self._operator: OperatorProcess | None = None
@@ -204,7 +203,7 @@ class Deployment:
 
     def add_operator(self, **timings: str) -> Self:
         """An operator that calls back at the first API process. Not started yet."""
-        self._operator_environment = {
+        environment = {
             f"SANDBOX_OPERATOR_{name}": text
             for name, text in {
                 **OPERATOR_TIMINGS,
@@ -214,7 +213,7 @@ class Deployment:
             }.items()
         }
         self._operator = OperatorProcess(
-            self._operator_environment, self.directory, api_key=self.sandbox_api_key
+            environment, self.directory, api_key=self.sandbox_api_key
         )
         return self
 
@@ -246,7 +245,9 @@ class Deployment:
 
     def _start(self) -> None:
         if self._operator is not None:
-            self._operator.set_callback_url(f"{self.api.url}{API}/webhooks/sandbox")
+            self._operator.environment["SANDBOX_OPERATOR_CALLBACK_URL"] = (
+                f"{self.api.url}{API}/webhooks/sandbox"
+            )
         for process in self.processes:
             process.start()
         for process in self.processes:

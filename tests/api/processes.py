@@ -65,7 +65,7 @@ class Process:
         self.name = name
         self.log = directory / f"{name}.log"
         self._arguments = arguments
-        self._environment = clean_environment(environment)
+        self.environment = clean_environment(environment)
         self._running: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -73,7 +73,7 @@ class Process:
             self._running = subprocess.Popen(
                 [sys.executable, "-m", *self._arguments],
                 cwd=REPOSITORY,
-                env=self._environment,
+                env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

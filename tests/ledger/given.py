@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -25,6 +24,7 @@ class History:
         self.aggregates: dict[UUID, Aggregate] = {}
         self.claims: dict[tuple[str, str], UUID] = {}
         self.events: list[LedgerEvent] = []
+        self._sums: dict[tuple[str, str], int] = {}
 
     def copy(self) -> History:
         """The same history, to go another way from here."""
@@ -33,6 +33,7 @@ class History:
         other.aggregates = dict(self.aggregates)
         other.claims = dict(self.claims)
         other.events = list(self.events)
+        other._sums = dict(self._sums)
         return other
 
     def at(self, now: datetime) -> History:
@@ -51,6 +52,7 @@ class History:
             stream = event.originator_id
             self.aggregates[stream] = evolve(self.aggregates.get(stream), event)
             self.events.append(event)
+            self._post(event)
         if decision.events and decision.stream is not None:
             for key in command.natural_keys():
                 self.claims.setdefault((key.scope, key.key), decision.stream)
@@ -70,9 +72,10 @@ class History:
 
     def balances(self) -> dict[tuple[str, str], int]:
         """(account, currency) → minor units, debit positive; zero balances are left out."""
-        sums: dict[tuple[str, str], int] = defaultdict(int)
-        for event in self.events:
-            if event.journal_entry is not None:
-                for posting in event.journal_entry.postings:
-                    sums[posting.account, posting.currency] += posting.amount
-        return {account: amount for account, amount in sums.items() if amount}
+        return {account: amount for account, amount in self._sums.items() if amount}
+
+    def _post(self, event: LedgerEvent) -> None:
+        if event.journal_entry is not None:
+            for posting in event.journal_entry.postings:
+                account = (posting.account, posting.currency)
+                self._sums[account] = self._sums.get(account, 0) + posting.amount
