@@ -42,7 +42,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=VERSION,
         description="The event-sourced ledger under a creator platform.",
         lifespan=_lifespan,
-        max_body_size=settings.body_bytes_max,
+        # A redirect would name the host that the caller's own header claims.
+        redirect_slashes=False,
         telemetry={"tracing": False},
     )
     app.state.settings = settings
@@ -50,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(health.routes)
     for part in (fans.routes, creators.routes, admin.routes, audit.routes, webhooks.routes):
         app.include_router(part, prefix=API)
-    app.add_middleware(RequestContext)
+    app.add_middleware(RequestContext, body_bytes_max=settings.body_bytes_max)
     return app
 
 

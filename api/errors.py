@@ -36,6 +36,10 @@ if TYPE_CHECKING:
 logger = structlog.get_logger()
 
 DETAILS_MAX: Final = 20
+NAME_LENGTH_MAX: Final = 64
+
+MESSAGES: Final = {"uuid_parsing": "Input should be a valid UUID"}
+"""Instead of pydantic's own message, where that quotes the input."""
 
 STATUS_OF: Final[tuple[tuple[type[LedgerError], int], ...]] = (
     (NotFound, 404),
@@ -186,12 +190,19 @@ def install_error_handlers(app: FastAPI) -> None:
 
 
 def field_errors(errors: Sequence[Any]) -> list[FieldError]:
-    """Pydantic's errors as field and message, without the input."""
+    """Pydantic's errors as field and message, without the input.
+
+    The name of an unknown field is the caller's, so no more than its beginning comes back.
+    """
     return [
         FieldError(
-            ".".join(str(part) for part in error["loc"] if part not in ("body", "query", "path"))
+            ".".join(
+                str(part)[:NAME_LENGTH_MAX]
+                for part in error["loc"]
+                if part not in ("body", "query", "path")
+            )
             or "body",
-            str(error["msg"]),
+            MESSAGES.get(error["type"], str(error["msg"])),
         )
         for error in errors[:DETAILS_MAX]
     ]

@@ -1,4 +1,8 @@
-"""Around every request: an id, a correlation id, and one log line. Pure ASGI, no thread."""
+"""Around every request: an id, a correlation id, a bound for its body, and one log line.
+
+A body that says itself that it is too large is refused before anything is read; one that does not
+say is measured while it comes in. Pure ASGI, no thread.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,10 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import structlog
+from starlette.requests import Request
 from uuid_utils import uuid7
+
+from api.errors import ApiError, error_response
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -20,8 +27,10 @@ QUIET = frozenset({"/healthz", "/readyz"})
 class RequestContext:
     """Gives each request its ids, answers them in headers, and logs the outcome."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
         self._app = app
+        self._body_bytes_max = body_bytes_max
+        self._too_large = f"The body may have at most {body_bytes_max} bytes."
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,8 +49,22 @@ class RequestContext:
                 message["headers"].append((b"x-request-id", request_id.encode()))
             await send(message)
 
+        received = 0
+
+        async def receive_bounded() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._body_bytes_max:
+                raise ApiError(413, "body_too_large", self._too_large)
+            return message
+
         try:
-            await self._app(scope, receive, send_with_id)
+            if _declared_bytes(scope) > self._body_bytes_max:
+                refusal = error_response(Request(scope), 413, "body_too_large", self._too_large)
+                await refusal(scope, receive, send_with_id)
+            else:
+                await self._app(scope, receive_bounded, send_with_id)
         finally:
             if scope["path"] not in QUIET:
                 route = scope.get("route")
@@ -54,6 +77,14 @@ class RequestContext:
                     status=status,
                     milliseconds=round((time.perf_counter() - started) * 1000, 2),
                 )
+
+
+def _declared_bytes(scope: Scope) -> int:
+    """What the content-length header says; the server has checked that it is a number."""
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value)
+    return 0
 
 
 def _correlation_id(scope: Scope) -> UUID | None:

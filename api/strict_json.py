@@ -95,12 +95,15 @@ class _StrictRequest(Request):
 
 
 class StrictRoute(APIRoute):
-    """A route whose body is read by `strict_json`."""
+    """A route whose body is read by `strict_json`; parameters may not deceive either."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handler = super().get_route_handler()
 
         async def strict(request: Request) -> Response:
+            for name, text in (*request.path_params.items(), *request.query_params.multi_items()):
+                if DECEIVING.search(text):
+                    raise invalid(_shown(name), "contains a control character")
             return await handler(_StrictRequest(request.scope, request.receive))
 
         return strict

@@ -43,6 +43,9 @@ NOTIFY: Final = "NOTIFY ledger_events"
 class WriteOutsideTurnError(TypeError):
     """Events are recorded by `Ledger.execute` alone, or they would lack journal and balances."""
 
+    def __init__(self) -> None:
+        super().__init__(type(self).__doc__)
+
 
 def project(aggregate: Aggregate | None, events: Iterable[LedgerEvent]) -> Aggregate | None:
     """Fold events into the aggregate of their stream: the library's projector function."""

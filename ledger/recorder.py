@@ -253,7 +253,7 @@ class TurnRecorder:
             with connection.pipeline():
                 _write(connection, writes)
                 connection.execute(COMMIT)
-        except psycopg.OperationalError as error:
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             # Any answer of the server names an SQLSTATE; then the transaction is known to be dead.
             if error.sqlstate is None or connection.closed or connection.broken:
                 raise CommitInDoubtError from error

@@ -48,8 +48,8 @@ DIFFERENCES_MAX: Final = 100
 SETTINGS: Final = """
     SELECT set_config(name, value, true)
     FROM (VALUES ('statement_timeout', '0'), ('idle_in_transaction_session_timeout', '60s'),
-                 -- In the order of an index, so that no table is sorted.
-                 ('enable_seqscan', 'off'), ('enable_sort', 'off'),
+                 -- Everything comes in the order of an index, so that no table is sorted.
+                 ('enable_seqscan', 'off'), ('enable_bitmapscan', 'off'),
                  ('enable_hashjoin', 'off'), ('enable_mergejoin', 'off')) AS ours (name, value)
 """
 

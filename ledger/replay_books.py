@@ -1,4 +1,4 @@
-"""Does what lies in the journal and the balances agree with what the events give?
+"""Do the tables of lines and balances agree with what the events give? Every row is compared.
 
 Both sides arrive in the same order and are merged as they come, so nothing is collected. See
 ledger/replay.py for what is proved by it.

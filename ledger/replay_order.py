@@ -143,16 +143,18 @@ class Streams:
     def _recall(self, events: list[LedgerEvent], first_position: int) -> dict[UUID, Aggregate]:
         """The streams of these events as they stood before them."""
         aggregates: dict[UUID, Aggregate] = {}
-        forgotten: set[UUID] = set()
+        versions: dict[UUID, int] = {}
         for event in events:
-            stream = event.originator_id
+            versions.setdefault(event.originator_id, event.originator_version)
+        forgotten: list[UUID] = []
+        for stream, version in versions.items():
             known = self._cache.get(stream)
             if known is not None:
                 aggregates[stream] = known
-            elif event.originator_version > 1 and stream not in self._given_up:
-                forgotten.add(stream)
+            elif version > 1 and stream not in self._given_up:
+                forgotten.append(stream)
         if forgotten:
-            rows = self._connection.execute(READ_EARLIER, (list(forgotten), first_position))
+            rows = self._connection.execute(READ_EARLIER, (forgotten, first_position))
             for stream, version, topic, state in rows:
                 event = decode_event(topic, state, originator_id=stream, originator_version=version)
                 aggregates[stream] = evolve(aggregates.get(stream), event)

@@ -149,9 +149,7 @@ def start_submission(
     )
 
 
-def record_submitted(
-    payment_id: UUID, *, key: IdempotencyKey | None = None
-) -> RecordSubmitted:
+def record_submitted(payment_id: UUID, *, key: IdempotencyKey | None = None) -> RecordSubmitted:
     """The provider took the request."""
     return RecordSubmitted(
         payment_id=payment_id,
@@ -173,9 +171,7 @@ def record_submission_unknown(
 
 def expire_payment(payment_id: UUID, *, key: IdempotencyKey | None = None) -> ExpirePayment:
     """The clock says that the time to pay is over."""
-    return ExpirePayment(
-        payment_id=payment_id, **envelope(key or natural_key(scope="clock"))
-    )
+    return ExpirePayment(payment_id=payment_id, **envelope(key or natural_key(scope="clock")))
 
 
 def report_success(

@@ -41,9 +41,11 @@ def databases() -> Iterator[Databases]:
 
 
 @pytest.fixture
-def database(databases: Databases) -> DatabaseLocation:
+def database(databases: Databases) -> Iterator[DatabaseLocation]:
     """A migrated, empty database that no other test sees."""
-    return databases.create()
+    created = databases.create()
+    yield created
+    databases.drop(created)
 
 
 @pytest.fixture

@@ -45,9 +45,7 @@ def _assert_streams_are_dense(events: list[tuple[object, ...]]) -> None:
         assert version == versions[stream]
 
 
-def _assert_turns_agree(
-    database: DatabaseLocation, events: list[tuple[object, ...]]
-) -> None:
+def _assert_turns_agree(database: DatabaseLocation, events: list[tuple[object, ...]]) -> None:
     turns = rows(database, "SELECT position, recorded_at FROM turns ORDER BY position")
     assert turns[0][0] == 0
     assert turns[-1][0] == len(events)
@@ -64,9 +62,7 @@ def _assert_turns_agree(
     assert disagreeing == []
 
 
-def _assert_journal_follows(
-    database: DatabaseLocation, events: list[tuple[object, ...]]
-) -> None:
+def _assert_journal_follows(database: DatabaseLocation, events: list[tuple[object, ...]]) -> None:
     running: Balances = defaultdict(int)
     last_changed_at: dict[tuple[str, str], int] = {}
     expected = []
@@ -74,7 +70,9 @@ def _assert_journal_follows(
         assert isinstance(position, int)
         assert isinstance(state, bytes)
         sums: dict[str, int] = defaultdict(int)
-        for line, posting in enumerate((json.loads(state).get("entry") or {"postings": []})["postings"]):
+        for line, posting in enumerate(
+            (json.loads(state).get("entry") or {"postings": []})["postings"]
+        ):
             account = (posting["account"], posting["currency"])
             running[account] += posting["amount"]
             sums[posting["currency"]] += posting["amount"]

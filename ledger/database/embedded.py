@@ -28,7 +28,8 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
@@ -59,7 +60,6 @@ START_SECONDS_MAX: Final = 120
 STOP_SECONDS_MAX: Final = 60
 ORPHANS_SECONDS_MAX: Final = 15
 """How long the backends of a killed server may take to notice its death."""
-INTERRUPTED_SECONDS_MAX: Final = 5
 LOG_BYTES_MAX: Final = 10_000_000
 LOG_EXCERPT_BYTES_MAX: Final = 4_000
 DATABASE_NAME_BYTES_MAX: Final = 63
@@ -203,12 +203,7 @@ class EmbeddedPostgres:
                 if self._owner_is_dead():
                     self._claim()
                 return
-            self._claim()
-            try:
-                cluster.start(self._settings)
-            except PostgresUnavailable:
-                self._disclaim(server_runs=cluster.listening() is not None)
-                raise
+            _uninterrupted(lambda: self._start(cluster))
 
     def stop(self) -> None:
         """Stop the server if this object owns it. Open transactions are rolled back.
@@ -280,6 +275,14 @@ class EmbeddedPostgres:
         traceback: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _start(self, cluster: "_Cluster") -> None:
+        self._claim()
+        try:
+            cluster.start(self._settings)
+        except PostgresUnavailable:
+            self._disclaim(server_runs=cluster.listening() is not None)
+            raise
 
     def _conninfo(self, **parameters: str) -> str:
         # Asked each time: another supervisor may have started the server on another socket.
@@ -492,9 +495,9 @@ class _Cluster:
         # A file, not a pipe: the server inherits it and would keep a pipe open.
         with _open_private(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND) as log:
             log_bytes_before = os.fstat(log).st_size
-            program_and_arguments: list[str | Path] = [self.binaries / program, *arguments]
-            with subprocess.Popen(
-                program_and_arguments,
+            finished = subprocess.run(
+                [self.binaries / program, *arguments],
+                check=False,
                 cwd=self.data.parent,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -503,9 +506,9 @@ class _Cluster:
                 start_new_session=True,
                 umask=0o077,
                 **self.account.identity(),
-            ) as process:
-                if _wait_despite_interrupt(process) == 0:
-                    return None
+            )
+            if finished.returncode == 0:
+                return None
             excerpt = os.pread(log, LOG_EXCERPT_BYTES_MAX, log_bytes_before)
         return excerpt.decode(errors="replace")
 
@@ -539,15 +542,13 @@ class _Postmaster:
         return True
 
 
-def _wait_despite_interrupt(process: "subprocess.Popen[bytes]") -> int:
-    # If pg_ctl died before the server's process id is on disk, nobody could stop that server.
-    try:
-        return process.wait()
-    except BaseException:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(INTERRUPTED_SECONDS_MAX)
-        process.kill()
-        raise
+def _uninterrupted(work: Callable[[], None]) -> None:
+    """Do the work as a whole although Ctrl-C or a signal's handler raises meanwhile.
+
+    Handlers run in the main thread only; a server begun in another one is never lost half-way.
+    """
+    with ThreadPoolExecutor(1) as thread:
+        thread.submit(work).result()
 
 
 def _root_cluster(directory: Path, account: ServerAccount) -> Path:

@@ -39,7 +39,8 @@ OPEN: Final = frozenset({"initiated", "submitting", "submitted", "submission_unk
 OPERATOR_TIMINGS: Final = {
     "DELAY_SECONDS": "0.05",
     "TIMEOUT_SECONDS": "0.3",
-    "LATE_SECONDS": "1.0",
+    # The expiry that the operator is told is cut to whole seconds, so more than one of them.
+    "LATE_SECONDS": "2.5",
     "HANG_SECONDS": "4.0",
     "RETRY_BACKOFF_SECONDS": "0.1",
     "RETRY_BACKOFF_SECONDS_MAX": "1.0",
@@ -121,7 +122,7 @@ class OperatorProcess(HttpProcess):
             port=port,
             ready_path="/healthz",
         )
-        self._client = httpx.Client(
+        self.client = httpx.Client(
             base_url=self.url,
             headers={"authorization": f"Bearer {api_key}"},
             timeout=30,
@@ -130,18 +131,18 @@ class OperatorProcess(HttpProcess):
 
     def prompts(self) -> dict[str, int]:
         """How many prompts were on the phone for each payment."""
-        answer = self._client.get("/v1/statistics/prompts").raise_for_status()
+        answer = self.client.get("/v1/statistics/prompts").raise_for_status()
         prompts: dict[str, int] = answer.json()["prompts"]
         return prompts
 
     def status(self, payment_id: UUID | str) -> str | None:
         """How the operator thinks that a payment ended; None if it never heard of it."""
-        answer = self._client.get(f"/v1/prompts/{payment_id}")
+        answer = self.client.get(f"/v1/prompts/{payment_id}")
         return None if answer.status_code == httpx.codes.NOT_FOUND else answer.json()["status"]
 
     def deliveries(self, payment_id: UUID | str) -> list[dict[str, Any]]:
         """Every attempt to deliver a callback about a payment."""
-        answer = self._client.get(
+        answer = self.client.get(
             "/v1/statistics/deliveries", params={"reference": str(payment_id)}
         )
         deliveries: list[dict[str, Any]] = answer.json()["deliveries"]
@@ -255,8 +256,8 @@ class Deployment:
                 process.wait_until_ready()
 
     def stop(self) -> None:
-        for api in self.apis:
-            api.client.close()
+        for process in [*self.apis, *([self._operator] if self._operator else [])]:
+            process.client.close()
         with ThreadPoolExecutor() as pool:
             list(pool.map(Process.terminate, self.processes))
 

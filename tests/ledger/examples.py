@@ -70,7 +70,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
         fan_id=FAN,
         creator_id=CREATOR,
         purpose="purchase",
-        reference="album \"7\" / Ñandú",
+        reference='album "7" / Ñandú',
         money=GROSS,
         plan=PLAN,
         split=SPLIT,
@@ -87,9 +87,7 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     PaymentSucceeded(
         money=GROSS,
         late=True,
-        entry=payment_received(
-            SPLIT, currency="KES", provider="sandbox", creator_id=CREATOR
-        ),
+        entry=payment_received(SPLIT, currency="KES", provider="sandbox", creator_id=CREATOR),
         **RECEIVED,
     ),
     OverpaymentParked(

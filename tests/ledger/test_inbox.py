@@ -139,9 +139,7 @@ def test_a_parked_callback_that_comes_again_is_counted_and_may_be_understood_lat
     ledger.execute_one(park(sealed(key_store), "still_not_understood"))
     [row] = kept(database)
     assert (row[1], row[2], row[4]) == ("parked", "still_not_understood", 2)
-    understood = report_success(
-        payment, inbox_entry=sealed(key_store), key=natural_key("C-1")
-    )
+    understood = report_success(payment, inbox_entry=sealed(key_store), key=natural_key("C-1"))
     assert ledger.execute_one(understood).verdict is Verdict.APPLIED
     [row] = kept(database)
     assert (row[1], row[2], row[4]) == ("applied", None, 3)

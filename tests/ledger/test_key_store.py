@@ -137,8 +137,7 @@ def test_processes_that_start_together_share_one_store(path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     answers: multiprocessing.Queue[bytes] = context.Queue()
     processes = [
-        context.Process(target=allocate_in_another_process, args=(path, answers))
-        for _ in range(6)
+        context.Process(target=allocate_in_another_process, args=(path, answers)) for _ in range(6)
     ]
     for process in processes:
         process.start()

@@ -36,9 +36,7 @@ def golden(topic: str) -> bytes:
 
 
 def decode(topic: str, state: bytes, **keywords: Any) -> Event:  # noqa: ANN401 - passed on
-    return decode_event(
-        topic, state, originator_id=STREAM, originator_version=VERSION, **keywords
-    )
+    return decode_event(topic, state, originator_id=STREAM, originator_version=VERSION, **keywords)
 
 
 def test_every_event_class_has_a_topic_of_its_own_an_example_and_a_golden_file() -> None:
@@ -102,7 +100,10 @@ def test_an_entry_that_was_tampered_with_is_not_read() -> None:
 
 offsets = st.integers(-14 * 60, 14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 times = st.datetimes(
-    min_value=datetime(1970, 1, 2), max_value=datetime(9999, 1, 1), timezones=offsets | st.just(UTC)  # noqa: DTZ001 - hypothesis adds the zone
+    # Hypothesis adds the zone.
+    min_value=datetime(1970, 1, 2),  # noqa: DTZ001
+    max_value=datetime(9999, 1, 1),  # noqa: DTZ001
+    timezones=offsets | st.just(UTC),
 )
 # What a provider may put into its words; surrogates are no characters and are refused before.
 words = st.text(st.characters(exclude_categories=["Cs"]), max_size=255)
@@ -210,9 +211,7 @@ def test_an_event_is_frozen_and_takes_effect_no_later_than_it_was_learned() -> N
     with pytest.raises(ValidationError):
         event.reason = "accepted"  # type: ignore[misc]
     assert event.effective_at == REPORTED["occurred_at"]
-    future = event.model_copy(
-        update={"occurred_at": event.recorded_at + timedelta(seconds=1)}
-    )
+    future = event.model_copy(update={"occurred_at": event.recorded_at + timedelta(seconds=1)})
     assert future.effective_at == event.recorded_at
     assert PaymentExpired(**PLACE).effective_at == PLACE["recorded_at"]
 

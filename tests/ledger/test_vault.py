@@ -80,9 +80,7 @@ def test_an_entry_is_stored_with_the_command_that_carries_it(
     ledger: Ledger, key_store: KeyStore
 ) -> None:
     entry = seal(key_store, person_id=PERSON, kind=PersonalData.NAME, text="Otieno")
-    ledger.execute_one(
-        replace(register_creator(), name=entry.entry_id, vault_entries=(entry,))
-    )
+    ledger.execute_one(replace(register_creator(), name=entry.entry_id, vault_entries=(entry,)))
     with ledger.book.connect_reader() as connection:
         stored = read_entry(connection, entry.entry_id)
         assert read_entry(connection, uuid4()) is None
@@ -90,9 +88,7 @@ def test_an_entry_is_stored_with_the_command_that_carries_it(
     assert unseal(key_store, stored) == "Otieno"
 
 
-def test_a_refused_or_repeated_command_stores_no_entry(
-    ledger: Ledger, key_store: KeyStore
-) -> None:
+def test_a_refused_or_repeated_command_stores_no_entry(ledger: Ledger, key_store: KeyStore) -> None:
     def sealed() -> dict[str, object]:
         entry = seal(key_store, person_id=PERSON, kind=PersonalData.NAME, text="Otieno")
         return {"vault_entries": (entry,)}

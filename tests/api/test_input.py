@@ -1,0 +1,552 @@
+"""What is not exactly as documented is refused: named, never echoed, and nothing is recorded."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from tests.api.deployment import API, COUNTS, PHONE_PREFIX, ApiProcess, Deployment, Person
+from tests.databases import superuser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.api.documentation import Documentation, Operation
+
+BODY_BYTES_MAX: Final = 64 * 1024
+SLOWEST_SECONDS_MAX: Final = 5.0
+ECHO: Final = "zqzq"
+"""In every wrong text: it must not come back."""
+
+HOLE: Final = "@@"
+HUGE: Final = "9" * 5_000
+SURROGATE: Final = r'"zqzq\ud800"'
+NUL: Final = r'"zqzq\u0000"'
+BIDI: Final = r'"zqzq\u202e"'
+DECEIVING: Final = (SURROGATE, NUL, BIDI, r'"zqzq\u0007"', r'"zqzq\n"', r'"zqzq\u2066"')
+
+NOT_TEXT: Final = ("1", "true", "[]", "{}", '["zqzq"]', '{"zqzq": 1}')
+NOT_AN_INTEGER: Final = (
+    '"100"', '"zqzq"', '""', "true", "false", "null", "1.0", "1.5", "1e2", "1e400", "-1e400",
+    "NaN", "Infinity", "-Infinity", "[]", "{}", "[1]", "-1", str(10**30), str(-(10**30)),
+    HUGE, f"-{HUGE}", "0x10", "01", "1_000", "+1", ".5", "1.", "1e", "--1",
+)  # fmt: skip
+NOT_AN_AMOUNT: Final = (*NOT_AN_INTEGER, "0", "-0", str(10**15 + 1))
+NOT_BASIS_POINTS: Final = (*NOT_AN_INTEGER, "10001")
+NOT_A_UUID: Final = (
+    *NOT_TEXT, *DECEIVING, '""', '"zqzq"', '"00000000-0000-4000-8000-00000000000"',
+    '"00000000-0000-4000-8000-0000000000000"', '"zqzq0000-0000-4000-8000-000000000000"',
+    '"00000000-0000-4000-8000-00000000000\u0661"', f'"{"0" * 60_000}"',
+)  # fmt: skip
+NOT_A_CURRENCY: Final = (
+    *NOT_TEXT, *DECEIVING, "null", '""', '"zqzq"', '"kes"', '"KE"', '"KESS"', '"KES "', '" KES"',
+    '"XYZ"', '"XAU"', '"XXX"', '"XTS"', '"404"', '"\u212aES"',
+)  # fmt: skip
+NOT_A_PHONE: Final = (
+    *NOT_TEXT, *DECEIVING, "null", '""', '"zqzq"', '"+"', '"++254709481000"', '"254709481000"',
+    '"0709481000"', '"00254709481000"', '"+254"', '"+25470948100000"', '"+254709481"',
+    '"+254 709481000"', '"+254-709-481000"', '"+254709481000 "', '"+254709481OOO"',
+    '"+999709481000"', '"+000000000000"', '"tel:+254709481000"', '"+254709481000;ext=1"',
+    '"+\u0662\u0665\u0664\u0667\u0660\u0669\u0664\u0668\u0661\u0660\u0660\u0660"',
+    f'"+{"2" * 1_000}"', "254709481000",
+)  # fmt: skip
+NOT_A_NAME: Final = (*NOT_TEXT, *DECEIVING, '""', f'"{"z" * 201}"')
+
+
+@dataclass(frozen=True)
+class Request:
+    """A route with a body, and what lies in it when it is right."""
+
+    name: str
+    method: str
+    path: str
+    body: dict[str, Any]
+    wrong: dict[str, tuple[str, ...]]
+    optional: frozenset[str] = frozenset()
+
+
+PAYMENT: Final = Request(
+    "payment",
+    "POST",
+    "/payments",
+    {
+        "creator_id": "00000000-0000-4000-8000-000000000000",
+        "money": {"amount": 125_000, "currency": "KES"},
+        "purpose": "purchase",
+        "reference": "video-1",
+        "phone": f"{PHONE_PREFIX}000",
+        "provider": "sandbox",
+    },
+    {
+        "creator_id": (*NOT_A_UUID, "null"),
+        "money": ("null", "1", '"zqzq"', "true", "[]", "[1]", "{}"),
+        "money.amount": NOT_AN_AMOUNT,
+        "money.currency": NOT_A_CURRENCY,
+        "purpose": (*NOT_TEXT, *DECEIVING, "null", '""', '"zqzq"', '"TIP"', '"tip "'),
+        "reference": (
+            *NOT_TEXT, *DECEIVING, "null", '""', '"zqzq zqzq"', '"zqzq/"', '"\u00e9"',
+            f'"{"z" * 65}"',
+        ),  # fmt: skip
+        "phone": NOT_A_PHONE,
+        "provider": (
+            *NOT_TEXT, *DECEIVING, "null", '""', '"zqzq"', '"SANDBOX"', '"sand box"',
+            f'"{"z" * 41}"',
+        ),  # fmt: skip
+    },
+    frozenset({"purpose", "reference", "provider"}),
+)
+PLAN: Final = {
+    "fee_basis_points": NOT_BASIS_POINTS,
+    "vat_basis_points": NOT_BASIS_POINTS,
+    "keep_fee": ("1", "0", '"true"', "null", "1.0", "[]", "{}"),
+}
+CREATOR: Final = Request(
+    "creator",
+    "POST",
+    "/admin/creators",
+    {
+        "id": "00000000-0000-4000-8000-000000000001",
+        "name": "Amina",
+        "settlement_currency": "KES",
+        "plan": {"fee_basis_points": 1_000, "vat_basis_points": 1_600, "keep_fee": False},
+    },
+    {
+        "id": NOT_A_UUID,
+        "name": NOT_A_NAME,
+        "settlement_currency": NOT_A_CURRENCY,
+        "plan": ("null", "1", '"zqzq"', "true", "[]", "[1]"),
+        **{f"plan.{name}": values for name, values in PLAN.items()},
+    },
+    frozenset({"id", "name", "plan.vat_basis_points", "plan.keep_fee"}),
+)
+FEE_PLAN: Final = Request(
+    "fee_plan",
+    "PUT",
+    "/admin/creators/00000000-0000-4000-8000-000000000002/fee-plan",
+    {"fee_basis_points": 1_000, "vat_basis_points": 1_600, "keep_fee": False},
+    PLAN,
+    frozenset({"vat_basis_points", "keep_fee"}),
+)
+REQUESTS: Final = (PAYMENT, CREATOR, FEE_PLAN)
+
+UNPARSED: Final = frozenset({HUGE, f"-{HUGE}", "NaN", "Infinity", "-Infinity"}) | {
+    "0x10", "01", "1_000", "+1", ".5", "1.", "1e", "--1",
+}  # fmt: skip
+"""Not JSON, or not parsed: there is no field yet that could be named."""
+
+
+@dataclass(frozen=True)
+class Door:
+    """Where the requests of this module go, and how long each took."""
+
+    api: ApiProcess
+    callers: dict[str, Person]
+    seconds: list[float]
+
+    def send(self, request: Request, content: bytes, **headers: str) -> httpx.Response:
+        given = {"content-type": "application/json", **headers}
+        return self.request(request.method, request.path, content=content, headers=given)
+
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        caller = self.callers[path.split("/")[1]]
+        if method != "GET":
+            options.setdefault("key", str(uuid4()))
+        started = time.perf_counter()
+        answer = self.api.send(caller, method, path, **options)
+        self.seconds.append(time.perf_counter() - started)
+        return answer
+
+
+@pytest.fixture(scope="module")
+def door(doors: Deployment) -> Door:
+    callers = {
+        "payments": doors.fan(),
+        "admin": doors.admin,
+        "creators": doors.admin,
+        "audit": doors.auditor,
+    }
+    return Door(doors.api, callers, [])
+
+
+@pytest.fixture(scope="module")
+def creator(doors: Deployment) -> Person:
+    return doors.creator()
+
+
+@pytest.fixture(scope="module")
+def count(doors: Deployment) -> Iterator[Any]:
+    """How much lies in every table that a request may write."""
+    with superuser(doors.database) as connection:
+        yield lambda: connection.execute(COUNTS.encode()).fetchone()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_recorded(count: Any) -> Iterator[None]:
+    """Holds for every test in this module."""
+    before = count()
+    yield
+    assert count() == before
+
+
+def _holed(body: dict[str, Any], field: str) -> str:
+    """The body's JSON with a hole where the field's value was."""
+    copy = json.loads(json.dumps(body))
+    *parents, last = field.split(".")
+    place = copy
+    for parent in parents:
+        place = place[parent]
+    place[last] = HOLE
+    return json.dumps(copy)
+
+
+def _filled(body: dict[str, Any], field: str, literal: str) -> bytes:
+    return _holed(body, field).replace(f'"{HOLE}"', literal).encode()
+
+
+def _refused(answer: httpx.Response, field: str | None = None, status: int = 400) -> dict[str, Any]:
+    """Check an error's shape, that it names the field, and that it echoes nothing."""
+    assert answer.status_code == status, answer.text[:500]
+    document = answer.json()
+    assert document["status"] == "error"
+    error: dict[str, Any] = document["error"]
+    assert error["request_id"] == answer.headers["x-request-id"]
+    assert ECHO not in answer.text
+    assert PHONE_PREFIX[1:] not in answer.text
+    assert len(answer.content) < 4_000
+    if field is not None:
+        named = [detail["field"] for detail in error["details"]]
+        assert any(_names(name, field) for name in named), error
+    return error
+
+
+def _names(name: str, field: str) -> bool:
+    return name == field or name.startswith(f"{field}.")
+
+
+WRONG: Final = [
+    pytest.param(request, field, literal, id=f"{request.name}-{field}-{literal[:24]}")
+    for request in REQUESTS
+    for field, literals in request.wrong.items()
+    for literal in dict.fromkeys(literals)
+]
+
+
+@pytest.mark.parametrize(("request_", "field", "literal"), WRONG)
+def test_a_wrong_value_is_refused(door: Door, request_: Request, field: str, literal: str) -> None:
+    answer = door.send(request_, _filled(request_.body, field, literal))
+    _refused(answer, None if literal in UNPARSED else field)
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
+def test_what_these_tests_take_for_right_would_be_accepted(
+    door: Door, request_: Request
+) -> None:
+    """Otherwise they could be refused for another reason than the one they mean."""
+    answer = door.send(request_, json.dumps(request_.body).encode(), **{"idempotency-key": "a b"})
+    [detail] = _refused(answer)["details"]
+    assert "Idempotency-Key" in detail["field"]
+
+
+FIELDS: Final = [
+    pytest.param(request, field, id=f"{request.name}-{field}")
+    for request in REQUESTS
+    for field in request.wrong
+]
+
+
+REQUIRED: Final = [each for each in FIELDS if each.values[1] not in each.values[0].optional]  # type: ignore[union-attr, operator]
+
+
+@pytest.mark.parametrize(("request_", "field"), REQUIRED)
+def test_a_missing_field_is_named(door: Door, request_: Request, field: str) -> None:
+    body = json.loads(json.dumps(request_.body))
+    *parents, last = field.split(".")
+    place = body
+    for parent in parents:
+        place = place[parent]
+    del place[last]
+    _refused(door.send(request_, json.dumps(body).encode()), field)
+
+
+@pytest.mark.parametrize(("request_", "field"), FIELDS)
+def test_a_field_that_is_given_twice_is_named(door: Door, request_: Request, field: str) -> None:
+    text = _holed(request_.body, field)
+    name = field.rpartition(".")[2]
+    twice = text.replace(f'"{HOLE}"', f'1, "{name}": 1')
+    error = _refused(door.send(request_, twice.encode()))
+    assert [detail["field"] for detail in error["details"]] == [name]
+
+
+OBJECTS: Final = [
+    pytest.param(request, place, id=f"{request.name}-{place or 'top'}")
+    for request in REQUESTS
+    for place in ("", *(name for name, value in request.body.items() if isinstance(value, dict)))
+]
+
+
+@pytest.mark.parametrize("name", ["unknown", "", "Phone", "__proto__", "0", "a.b"])
+@pytest.mark.parametrize(("request_", "place"), OBJECTS)
+def test_an_unknown_field_is_refused(
+    door: Door, request_: Request, place: str, name: str
+) -> None:
+    body = json.loads(json.dumps(request_.body))
+    (body[place] if place else body)[name] = ECHO
+    expected = f"{place}.{name}" if place else name
+    error = _refused(door.send(request_, json.dumps(body).encode()))
+    assert expected in [detail["field"] for detail in error["details"]] or not name
+
+
+@pytest.mark.parametrize("literal", [SURROGATE, NUL, BIDI])
+def test_a_name_that_deceives_is_refused(door: Door, literal: str) -> None:
+    text = json.dumps(PAYMENT.body)[:-1] + f", {literal.replace(ECHO, 'key')}: 1}}"
+    error = _refused(door.send(PAYMENT, text.encode()))
+    assert [detail["field"] for detail in error["details"]] == ["key?"]
+
+
+def test_a_huge_unknown_name_is_not_sent_back_whole(door: Door) -> None:
+    body = {**PAYMENT.body, "k" * 60_000: 1}
+    _refused(door.send(PAYMENT, json.dumps(body).encode()))
+
+
+def test_thousands_of_unknown_fields_are_refused_with_a_short_answer(door: Door) -> None:
+    body = {**PAYMENT.body, **{f"k{number}": 1 for number in range(5_000)}}
+    _refused(door.send(PAYMENT, json.dumps(body).encode()))
+
+
+def test_what_is_wrong_is_said_without_the_value_also_of_an_id(door: Door) -> None:
+    answers = [
+        door.send(PAYMENT, _filled(PAYMENT.body, "creator_id", json.dumps(wrong)))
+        for wrong in ("#", "\u00df" * 3, "00000000-0000-4000-8000-00000000000g", "urn:uuid:?")
+    ]
+    assert len({json.dumps(_refused(answer)["details"]) for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"", b" ", b"\0", b"zqzq", b"{", b"}", b"[", b'{"a"', b'{"a":', b"{,}", b"{'a': 1}",
+        b'{"a": 1,}', b'{"a": 1} zqzq', b'{"a": 1}{"a": 1}', b"// zqzq\n{}", b'{"a": "\x01zqzq"}',
+        b'\xef\xbb\xbf{"a": 1}', '{"a": 1}'.encode("utf-16"), '{"a": 1}'.encode("utf-32"),
+        b'{"a": "\xe9zqzq"}', b'{"a": "\xc0\x80zqzq"}', b'{"a": "\xed\xa0\x80zqzq"}',
+        b'{"a": "\xf5\x80\x80\x80"}', b"\xff\xfe", b"\x1f\x8b\x08zqzq",
+        b'{"a": "zqzq\\', b'{"a": "\\x41"}', b'{"a": "\\ud83"}', b"-", b"nul", b"tru",
+    ],
+)  # fmt: skip
+def test_what_is_not_json_in_utf_8_is_refused(door: Door, request_: Request, body: bytes) -> None:
+    _refused(door.send(request_, body))
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
+@pytest.mark.parametrize("body", [b"[]", b"[{}]", b'"zqzq"', b"1", b"null", b"true", b"{}"])
+def test_what_is_not_the_object_is_refused(door: Door, request_: Request, body: bytes) -> None:
+    assert _refused(door.send(request_, body))["details"]
+
+
+@pytest.mark.parametrize("depth", [33, 1_000, 30_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+def test_what_is_nested_too_deep_is_refused(
+    door: Door, opening: str, closing: str, depth: int
+) -> None:
+    text = opening * depth + "1" + closing * depth
+    if len(text) > BODY_BYTES_MAX:
+        text = text[:BODY_BYTES_MAX]
+    assert _refused(door.send(PAYMENT, text.encode()))["code"] == "invalid_json"
+
+
+def test_sixty_thousand_open_brackets_are_refused(door: Door) -> None:
+    assert _refused(door.send(PAYMENT, b"[" * 60_000))["code"] == "invalid_json"
+
+
+def test_nesting_within_the_bound_is_read(door: Door) -> None:
+    text = _filled(PAYMENT.body, "creator_id", "[" * 31 + "]" * 31)
+    _refused(door.send(PAYMENT, text), "creator_id")
+    text = _filled(PAYMENT.body, "creator_id", "[" * 32 + "]" * 32)
+    assert _refused(door.send(PAYMENT, text))["code"] == "invalid_json"
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=zqzq",
+     "application/xml", "zqzq", "", "application/octet-stream"],
+)  # fmt: skip
+def test_another_content_type_is_refused(
+    door: Door, request_: Request, content_type: str
+) -> None:
+    body = json.dumps(request_.body).encode()
+    _refused(door.send(request_, body, **{"content-type": content_type}))
+
+
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
+def test_a_body_of_one_byte_too_many_is_refused_before_it_is_read(
+    door: Door, request_: Request
+) -> None:
+    body = b" " * (BODY_BYTES_MAX + 1)
+    error = _refused(door.send(request_, body), status=413)
+    assert error["code"] == "body_too_large"
+    _refused(door.send(request_, body[:-1]))
+
+
+def test_a_body_whose_length_is_not_declared_is_measured_all_the_same(door: Door) -> None:
+    def pieces() -> Iterator[bytes]:
+        for _ in range(65):
+            yield b" " * 1_024
+
+    answer = door.request(
+        "POST", "/payments", content=pieces(), headers={"content-type": "application/json"}
+    )
+    _refused(answer, status=413)
+
+
+def test_a_webhook_has_the_same_bound(doors: Deployment) -> None:
+    answer = doors.api.client.post(
+        f"{API}/webhooks/sandbox", content=b" " * (BODY_BYTES_MAX + 1)
+    )
+    _refused(answer, status=413)
+
+
+@pytest.mark.parametrize(
+    "key", [None, "", "a b", "a\tb", "\u00e9", "\u202e", "k" * 256, "k" * 10_000]
+)
+@pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
+def test_a_wrong_idempotency_key_is_named(
+    door: Door, request_: Request, key: str | None
+) -> None:
+    headers = [(b"authorization", f"Bearer {door.callers[request_.path.split('/')[1]].token}".encode())]
+    headers.append((b"content-type", b"application/json"))
+    if key is not None:
+        headers.append((b"idempotency-key", key.encode()))
+    answer = door.api.client.request(
+        request_.method,
+        f"{API}{request_.path}",
+        content=json.dumps(request_.body).encode(),
+        headers=headers,
+    )
+    [detail] = _refused(answer)["details"]
+    assert detail["field"].endswith("Idempotency-Key")
+
+
+NOT_A_PATH_UUID: Final = (
+    "zqzq", "0", "-", "%00", "..%2f", "00000000-0000-4000-8000-00000000000", "%C3%A9", "%FF",
+    "%E2%80%AE", "a" * 2_000, "00000000-0000-4000-8000-000000000000%20", "null", "true",
+)  # fmt: skip
+NOT_A_QUERY_INTEGER: Final = (
+    "zqzq", "", "-1", "1.5", "1e3", str(2**63), str(10**30), HUGE, "%00", "0x10", "true", "NaN",
+    "%D9%A1", "1;2", "[]",
+)  # fmt: skip
+NOT_A_QUERY_TIME: Final = (
+    "zqzq", "", "2026-01-01T00:00:00", "2026-13-01T00:00:00Z", "10000-01-01T00:00:00Z", "%00",
+    "2026-01-01T00:00:00%2B99:00", HUGE, "NaN", "Infinity", "1e400",
+)  # fmt: skip
+NOT_A_CURSOR: Final = (
+    "zqzq", "%00", "%C3%A9", "e30", "W10", "WyJlIiwxXQ", "bnVsbA", "A" * 501, "====", "%22", "+",
+    "WyJldmVudHMiLC0xXQ", "WyJldmVudHMiLDFlNDAwXQ", "WyJldmVudHMiLHRydWVd",
+)  # fmt: skip
+
+
+def _bad_parameters(operation: Operation, documentation: Documentation) -> Iterator[tuple[str, str, str]]:
+    """Where, which parameter, and a wrong value, for every parameter that is documented."""
+    route = documentation.document["paths"][operation.path][operation.method.lower()]
+    for parameter in route.get("parameters", []):
+        kinds = _kinds(parameter["schema"])
+        wrong: tuple[str, ...] = ()
+        if parameter["in"] == "path" and "uuid" in kinds:
+            wrong = NOT_A_PATH_UUID
+        elif parameter["name"] == "cursor":
+            wrong = NOT_A_CURSOR
+        elif parameter["name"] == "limit":
+            wrong = (*NOT_A_QUERY_INTEGER, "0", "201")
+        elif "integer" in kinds:
+            wrong = NOT_A_QUERY_INTEGER
+        elif "date-time" in kinds:
+            wrong = NOT_A_QUERY_TIME
+        elif "uuid" in kinds:
+            wrong = NOT_A_PATH_UUID
+        for value in wrong:
+            yield parameter["in"], parameter["name"], value
+
+
+def _kinds(schema: dict[str, Any]) -> set[str]:
+    options = [schema, *schema.get("anyOf", [])]
+    return {str(option[name]) for option in options for name in ("type", "format") if name in option}
+
+
+def test_every_wrong_parameter_of_every_route_is_refused(
+    door: Door, documentation: Documentation, creator: Person
+) -> None:
+    """Generated from the documentation, so that a new parameter is tried too."""
+    tried = 0
+    for operation in documentation.operations:
+        if not operation.path.startswith(API) or "webhooks" in operation.path:
+            continue
+        for place, name, value in _bad_parameters(operation, documentation):
+            path = operation.path.removeprefix(API)
+            given = {name: value} if place == "path" else {}
+            for parameter in ("creator_id", "payment_id", "stream_id"):
+                path = path.replace(f"{{{parameter}}}", given.get(parameter, str(creator.id)))
+            path = path.replace("{account}", "platform:fees")
+            if place == "query":
+                others = {"currency": "KES"} if "/entries" in path else {}
+                query = "&".join(f"{key}={text}" for key, text in ({**others, name: value}).items())
+                path = f"{path}?{query}"
+            content = None if operation.method == "GET" else b"{}"
+            answer = door.request(operation.method, path, content=content)
+            # A slash in a path makes another path of it.
+            _refused(answer, status=404 if place == "path" and "%2f" in value else 400)
+            tried += 1
+    assert tried > 200
+
+
+@pytest.mark.parametrize("text", ["%00", "%E2%80%AE", "%ED%A0%80", "%FF", "a" * 101, "%25", "%27"])
+def test_a_text_parameter_may_be_refused_or_find_nothing_but_never_fails(
+    door: Door, text: str
+) -> None:
+    for path in (
+        f"/audit/events?topic={text}",
+        f"/audit/accounts?prefix={text}",
+        f"/audit/accounts/{text}/entries?currency=KES",
+        f"/audit/accounts/platform:fees/entries?currency={text}",
+    ):
+        answer = door.request("GET", path)
+        assert answer.status_code in {200, 400, 404}, (path, answer.text)
+
+
+def test_times_at_the_edge_of_the_calendar_are_answered(door: Door, creator: Person) -> None:
+    for time_ in (
+        "0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-14:00", "1700000000",
+    ):  # fmt: skip
+        for path in (f"/creators/{creator.id}/balance", "/audit/trial-balance", "/audit/accounts"):
+            answer = door.request("GET", f"{path}?as_of={time_}")
+            assert answer.status_code in {200, 400, 404}, (path, time_, answer.text)
+
+
+def test_a_method_or_path_that_is_not_there_is_answered_in_the_same_shape(door: Door) -> None:
+    for method, path, status in (
+        ("DELETE", "/payments", 405),
+        ("GET", "/payments", 405),
+        ("PATCH", "/admin/creators", 405),
+        ("GET", "/payments/", 404),
+        ("GET", "/admin/zqzq", 404),
+        ("POST", "/payments/zqzq/zqzq", 404),
+    ):
+        _refused(door.request(method, path), status=status)
+
+
+def test_refusing_is_quick(
+    door: Door, record_testsuite_property: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Measured over this module; the bound is wide, since the machine may be busy."""
+    slowest, median = max(door.seconds), statistics.median(door.seconds)
+    record_testsuite_property("bad_input_slowest_seconds", slowest)
+    record_testsuite_property("bad_input_median_seconds", median)
+    assert slowest < SLOWEST_SECONDS_MAX
