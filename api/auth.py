@@ -171,7 +171,11 @@ class Allow(HTTPBearer):
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
         """The caller. Raises 401 without a valid token, 403 for another role."""
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
+        given = request.headers.getlist("authorization")
+        # Of two, a proxy before us may have looked at the other one.
+        if len(given) != 1:
+            _refuse()
+        scheme, _, token = given[0].partition(" ")
         if scheme.lower() != "bearer" or not token:
             _refuse()
         authenticator: Authenticator = request.app.state.doors.authenticator

@@ -165,20 +165,23 @@ class _Replay:
         balances.compare(self.book.known, head=self.position)
 
     def _replay(self, batch: list[_EventRow]) -> None:
-        readable: list[tuple[int, LedgerEvent]] = []
+        # Reversed, so that what remains of each stream is its first version here.
+        versions = {row.stream_id: row.version for row in reversed(batch)}
+        self._streams.recall(versions, first_position=batch[0].position)
         for row in batch:
             self._check_position(row)
             event = self._decode(row)
             self._turns.check(row.position, None if event is None else event.recorded_at)
             if event is not None:
-                readable.append((row.position, event))
+                self._streams.follow(row.position, event)
                 self.book.post(event, row.position)
+            self.lines.compare(self.book, until=row.position)
+            # Nothing is kept from event to event: that is what bounds memory, and the work of
+            # Python's garbage collector, which would take as long as the rest.
+            self.book.lines.clear()
+            self.book.touched.clear()
+            self.book.opened.clear()
         self.events += len(batch)
-        self._streams.fold(readable, first_position=batch[0].position)
-        self.lines.compare(self.book, until=self.position)
-        self.book.lines.clear()
-        self.book.touched.clear()
-        self.book.opened.clear()
 
     def _check_position(self, row: _EventRow) -> None:
         missing = self.position + 1

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.aggregate_cache import AggregateCache
+from ledger.aggregate_cache import SIZE_MAX, AggregateCache
 from ledger.decisions import evolve
 from ledger.replay_differences import NOTHING
 from ledger.serialization import decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping
     from datetime import datetime
     from uuid import UUID
 
@@ -98,39 +98,59 @@ class Turns:
 class Streams:
     """Every stream folded, its versions dense from 1."""
 
-    def __init__(self, connection: psycopg.Connection[Any], differences: Differences) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        differences: Differences,
+        *,
+        remembered_max: int = SIZE_MAX,
+    ) -> None:
         self._connection = connection
         self._differences = differences
-        self._cache = AggregateCache()
+        self._remembered = AggregateCache(remembered_max)
+        self._current: dict[UUID, Aggregate] = {}
         self._given_up: set[UUID] = set()
 
     def give_up(self, stream: UUID) -> None:
         """Fold this stream no further: what is wrong with it has been noted."""
         self._given_up.add(stream)
 
-    def fold(self, batch: Sequence[tuple[int, LedgerEvent]], *, first_position: int) -> None:
-        """Fold events with their positions, none of them before `first_position`."""
-        aggregates = self._recall([event for _, event in batch], first_position)
-        for position, event in batch:
-            stream = event.originator_id
-            if stream in self._given_up:
-                continue
-            known = aggregates.get(stream)
-            version = 1 if known is None else known.version + 1
-            if event.originator_version != version:
-                self._differences.add(
-                    position,
-                    f"stream {stream}",
-                    expected=f"version {version}",
-                    found=f"version {event.originator_version}",
-                )
-            self._evolve(aggregates, event, position)
-        self._cache.put_all(aggregates)
+    def recall(self, versions: Mapping[UUID, int], *, first_position: int) -> None:
+        """Bring to mind the streams of the next events, none of them before `first_position`.
 
-    def _evolve(self, aggregates: dict[UUID, Aggregate], event: LedgerEvent, position: int) -> None:
+        `versions` are those of the first event of each.
+        """
+        self._remembered.put_all(self._current)
+        self._current = {}
+        forgotten: list[UUID] = []
+        for stream, version in versions.items():
+            known = self._remembered.get(stream)
+            if known is not None:
+                self._current[stream] = known
+            elif version > 1 and stream not in self._given_up:
+                forgotten.append(stream)
+        if forgotten:
+            rows = self._connection.execute(READ_EARLIER, (forgotten, first_position))
+            for stream, version, topic, state in rows:
+                event = decode_event(topic, state, originator_id=stream, originator_version=version)
+                self._current[stream] = evolve(self._current.get(stream), event)
+
+    def follow(self, position: int, event: LedgerEvent) -> None:
+        """Fold one event of a stream that has been recalled."""
         stream = event.originator_id
+        if stream in self._given_up:
+            return
+        before = self._current.get(stream)
+        version = 1 if before is None else before.version + 1
+        if event.originator_version != version:
+            self._differences.add(
+                position,
+                f"stream {stream}",
+                expected=f"version {version}",
+                found=f"version {event.originator_version}",
+            )
         try:
-            aggregates[stream] = evolve(aggregates.get(stream), event)
+            self._current[stream] = evolve(before, event)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is what is looked for
             self.give_up(stream)
             self._differences.add(
@@ -139,23 +159,3 @@ class Streams:
                 expected=f"{event.TOPIC} to follow from what was before",
                 found=f"{type(error).__name__} {error}".strip(),
             )
-
-    def _recall(self, events: list[LedgerEvent], first_position: int) -> dict[UUID, Aggregate]:
-        """The streams of these events as they stood before them."""
-        aggregates: dict[UUID, Aggregate] = {}
-        versions: dict[UUID, int] = {}
-        for event in events:
-            versions.setdefault(event.originator_id, event.originator_version)
-        forgotten: list[UUID] = []
-        for stream, version in versions.items():
-            known = self._cache.get(stream)
-            if known is not None:
-                aggregates[stream] = known
-            elif version > 1 and stream not in self._given_up:
-                forgotten.append(stream)
-        if forgotten:
-            rows = self._connection.execute(READ_EARLIER, (forgotten, first_position))
-            for stream, version, topic, state in rows:
-                event = decode_event(topic, state, originator_id=stream, originator_version=version)
-                aggregates[stream] = evolve(aggregates.get(stream), event)
-        return aggregates

@@ -121,7 +121,7 @@ async def entries_page(
             "limit": limit + 1,
         },
     )
-    if not rows and cursor is None:
+    if not rows:
         return None
     items = [
         AccountEntry(position, line, amount, int(balance), *rest)

@@ -110,23 +110,21 @@ class Balances:
             READ_BALANCES_AS_OF,
             {"creator_id": creator_id, "position": position, "topic": CreatorRegistered.TOPIC},
         )
-        return _by_creator([creator_id], rows).get(creator_id)
+        return _creator_balances(creator_id, rows) if rows else None
 
-    async def _ask(self, creator_ids: list[UUID]) -> dict[UUID, CreatorBalances]:
+    async def _ask(self, creator_ids: list[UUID]) -> dict[UUID, CreatorBalances | Exception]:
         rows = await self._reader.fetch(READ_BALANCES, (creator_ids, CreatorRegistered.TOPIC))
-        return _by_creator(creator_ids, rows)
-
-
-def _by_creator(
-    creator_ids: list[UUID], rows: list[tuple[Any, ...]]
-) -> dict[UUID, CreatorBalances]:
-    rows_of: dict[int, list[tuple[Any, ...]]] = {}
-    for row in rows:
-        rows_of.setdefault(row[0], []).append(row)
-    return {
-        (creator_id := creator_ids[number - 1]): _creator_balances(creator_id, of_creator)
-        for number, of_creator in rows_of.items()
-    }
+        rows_of: dict[int, list[tuple[Any, ...]]] = {}
+        for row in rows:
+            rows_of.setdefault(row[0], []).append(row)
+        found: dict[UUID, CreatorBalances | Exception] = {}
+        for number, of_creator in rows_of.items():
+            creator_id = creator_ids[number - 1]
+            try:
+                found[creator_id] = _creator_balances(creator_id, of_creator)
+            except Exception as error:  # noqa: BLE001 - one creator's must not fail the others
+                found[creator_id] = error
+        return found
 
 
 def _creator_balances(creator_id: UUID, rows: list[tuple[Any, ...]]) -> CreatorBalances:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 CONNECTIONS_MAX: Final = 4
 CONNECTION_WAIT_SECONDS_MAX: Final = 5.0
 READ_SECONDS_MAX: Final = 15.0
-"""A wait for a connection, and a statement as long as READER_SETTINGS let it run."""
+"""Room for the wait for a connection and for the longest statement that READER_SETTINGS allow."""
 READS_WAITING_MAX: Final = 1_000
 POSITION_MAX: Final = 2**63 - 1
 PAGE_SIZE: Final = 50
@@ -81,7 +81,13 @@ class Reader:
     `ReadUnavailable` when it cannot be reached within `READ_SECONDS_MAX`.
     """
 
-    def __init__(self, book: BookLocation, *, connections_max: int = CONNECTIONS_MAX) -> None:
+    def __init__(
+        self,
+        book: BookLocation,
+        *,
+        connections_max: int = CONNECTIONS_MAX,
+        connection_wait_seconds_max: float = CONNECTION_WAIT_SECONDS_MAX,
+    ) -> None:
         self._connections_max = connections_max
         self._head_seen = 0
         self._pool = AsyncConnectionPool(
@@ -89,10 +95,10 @@ class Reader:
             min_size=1,
             max_size=connections_max,
             open=False,
-            timeout=CONNECTION_WAIT_SECONDS_MAX,
+            timeout=connection_wait_seconds_max,
             max_waiting=READS_WAITING_MAX,
             # Given up soon and begun again by the next read, so no long pause follows an outage.
-            reconnect_timeout=CONNECTION_WAIT_SECONDS_MAX,
+            reconnect_timeout=connection_wait_seconds_max,
             kwargs={"autocommit": True, "prepare_threshold": 0},
         )
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from base64 import b64decode
+from typing import TYPE_CHECKING, Final
 
 from api.providers.sandbox import Sandbox
 
 if TYPE_CHECKING:
     from api.providers.port import Provider
     from api.settings import Settings
+
+SECRET_BYTES_MIN: Final = 24
 
 
 def providers_of(settings: Settings) -> dict[str, Provider]:
@@ -28,4 +31,9 @@ def providers_of(settings: Settings) -> dict[str, Provider]:
 
 def _usable(secret: str) -> bool:
     """An empty HMAC key can be forged by anybody: at least 24 bytes, as the standard advises."""
-    return len(secret.removeprefix("whsec_")) >= 32  # noqa: PLR2004 - 24 bytes in base64
+    digits = secret.removeprefix("whsec_").rstrip("=")
+    try:
+        key = b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except ValueError:
+        return False
+    return len(key) >= SECRET_BYTES_MIN

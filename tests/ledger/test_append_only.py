@@ -1,0 +1,168 @@
+"""What is recorded stays: refused by the role's rights, and by the tables themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from ledger.application import Ledger
+from ledger.database.connections import BookLocation
+from ledger.database.location import DatabaseLocation
+from ledger.database.roles import DatabaseRole
+from tests.builders import register_creator, report_success
+from tests.databases import Databases, rows, superuser
+from tests.invariants import assert_book_is_sound
+
+APPEND_ONLY = ("ledger_events", "turns", "journal_lines")
+CHANGES = {
+    "update": "UPDATE {table} SET {column} = {column} + 1",
+    "delete": "DELETE FROM {table}",
+    "delete nothing": "DELETE FROM {table} WHERE false",
+    "truncate": "TRUNCATE {table}",
+    "truncate cascade": "TRUNCATE {table} CASCADE",
+    "overwrite": "INSERT INTO {table} SELECT * FROM {table} LIMIT 1 "
+    "ON CONFLICT ({key}) DO UPDATE SET {column} = {table}.{column}",
+}
+COLUMNS = {"ledger_events": "notification_id", "turns": "position", "journal_lines": "position"}
+KEYS = {**COLUMNS, "journal_lines": "position, line"}
+EVERYBODY = [role for role in DatabaseRole if role is not DatabaseRole.OWNER]
+WRITERS = (DatabaseRole.APP, DatabaseRole.DISPATCHER)
+
+every_table = pytest.mark.parametrize("table", APPEND_ONLY)
+
+
+@pytest.fixture(scope="module")
+def recorded(databases: Databases) -> Iterator[DatabaseLocation]:
+    """A database with something in each table; nothing here may change it."""
+    database = databases.create()
+    ledger = Ledger(BookLocation(database, DatabaseRole.APP))
+    ledger.execute([register_creator(), report_success(None)])
+    ledger.close()
+    yield database
+    databases.drop(database)
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_no_process_may_change_what_is_recorded(
+    recorded: DatabaseLocation, role: DatabaseRole
+) -> None:
+    with BookLocation(recorded, role).connect_reader() as connection:
+        for table in APPEND_ONLY:
+            for change in CHANGES.values():
+                statement = change.format(table=table, column=COLUMNS[table], key=KEYS[table])
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    connection.execute(statement.encode())
+    assert_book_is_sound(recorded)
+
+
+@every_table
+@pytest.mark.parametrize("change", [name for name in CHANGES if name != "overwrite"])
+def test_not_even_the_owner_changes_what_is_recorded_by_accident(
+    recorded: DatabaseLocation, table: str, change: str
+) -> None:
+    statement = CHANGES[change].format(table=table, column=COLUMNS[table]).encode()
+    for connection in (
+        BookLocation(recorded, DatabaseRole.OWNER).connect_reader(),
+        superuser(recorded),
+    ):
+        with connection, pytest.raises(psycopg.errors.RestrictViolation, match="append-only"):
+            connection.execute(statement)
+    assert_book_is_sound(recorded)
+
+
+@pytest.mark.parametrize("role", EVERYBODY)
+def test_no_process_may_turn_the_guard_off(recorded: DatabaseLocation, role: DatabaseRole) -> None:
+    with BookLocation(recorded, role).connect_reader() as connection:
+        for statement in (
+            "ALTER TABLE ledger_events DISABLE TRIGGER ALL",
+            "DROP TRIGGER append_only ON ledger_events",
+            "SET session_replication_role = replica",
+            "DROP TABLE ledger_events",
+            "ALTER TABLE ledger_events ADD COLUMN more text",
+            "CREATE TABLE mine (id int)",
+            "SET ROLE hesabu_owner",
+            "DROP FUNCTION refuse_change() CASCADE",
+        ):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("role", [role for role in EVERYBODY if role not in WRITERS])
+def test_only_those_who_run_turns_may_append(
+    recorded: DatabaseLocation, role: DatabaseRole
+) -> None:
+    with BookLocation(recorded, role).connect_reader() as connection:
+        for table in (*APPEND_ONLY, "balances", "idempotency_keys", "vault_entries", "inbox"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"INSERT INTO {table} DEFAULT VALUES".encode())
+
+
+def test_an_auditor_reads_the_log_and_neither_the_vault_nor_the_inbox(
+    recorded: DatabaseLocation,
+) -> None:
+    with BookLocation(recorded, DatabaseRole.AUDITOR).connect_reader() as connection:
+        for table in (*APPEND_ONLY, "balances"):
+            assert connection.execute(f"SELECT count(*) FROM {table}".encode()).fetchone() != (0,)
+        for table in ("vault_entries", "inbox", "idempotency_keys"):
+            with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                connection.execute(f"SELECT count(*) FROM {table}".encode())
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE balances SET account = 'platform:fees'",
+        "UPDATE balances SET currency = 'UGX'",
+        "DELETE FROM balances",
+        "UPDATE idempotency_keys SET refusal = NULL",
+        "DELETE FROM idempotency_keys",
+        "UPDATE vault_entries SET ciphertext = ''",
+        "DELETE FROM vault_entries",
+        "UPDATE inbox SET ciphertext = ''",
+        "DELETE FROM inbox",
+        "UPDATE ledger_tracking SET notification_id = 0",
+    ],
+)
+def test_the_app_changes_only_what_a_turn_changes(
+    recorded: DatabaseLocation, statement: str
+) -> None:
+    with (
+        BookLocation(recorded, DatabaseRole.APP).connect_writer() as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        "(gen_random_uuid(), 0, 't', '', 4)",
+        "(gen_random_uuid(), 1, 't', '', 0)",
+        "(gen_random_uuid(), 1, 't', '', 1)",
+        "(gen_random_uuid(), 1, 't', '', NULL)",
+    ],
+)
+def test_the_log_refuses_a_position_that_is_taken_or_none(
+    recorded: DatabaseLocation, values: str
+) -> None:
+    with (
+        BookLocation(recorded, DatabaseRole.APP).connect_writer() as connection,
+        pytest.raises(psycopg.errors.IntegrityError),
+    ):
+        connection.execute(f"INSERT INTO ledger_events VALUES {values}".encode())
+
+
+def test_no_table_of_the_book_is_left_without_a_decision(recorded: DatabaseLocation) -> None:
+    """A new table must be thought about here: is it append-only, and who may change it?"""
+    found = rows(recorded, "SELECT tablename FROM pg_tables WHERE schemaname = 'hesabu'")
+    guarded = rows(
+        recorded,
+        "SELECT relname FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid "
+        "WHERE tgname = 'append_only'",
+    )
+    assert {name for (name,) in guarded} == set(APPEND_ONLY)
+    changing = {"balances", "idempotency_keys", "vault_entries", "inbox", "dispatcher_tasks"}
+    library = {"ledger_tracking", "alembic_version"}
+    assert {name for (name,) in found} == set(APPEND_ONLY) | changing | library
