@@ -182,10 +182,13 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:
-        logger.error("request_failed", exc_info=error, request_id=request.scope.get("request_id"))
+        request_id = request.scope.get("request_id")
+        logger.error("request_failed", exc_info=error, request_id=request_id)
         return error_response(
             request, 500, "internal_error",
             "Something went wrong on our side. Repeat with the same key, or report the request id.",
+            # This answer is made outside of the middleware that adds it to all others.
+            headers={"X-Request-Id": str(request_id)},
         )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -22,8 +23,7 @@ def configure_logging(level: str = "INFO") -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
-        _without_values,
+        _trace_without_texts,
     ]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(serializer=_dumps)],
@@ -56,13 +56,22 @@ def _dumps_text(event: Any, **_: Any) -> str:  # noqa: ANN401 - a log event hold
     return _dumps(event).decode()
 
 
-def _without_values(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Cut a traceback's last line to the exception's name: its text may quote what was sent."""
-    trace = event.get("exception")
-    if isinstance(trace, str):
-        lines = trace.rstrip().split("\n")
-        places = (" ", "Traceback")
-        kept = [line for line in lines if line.startswith(places)]
-        named = [line.partition(":")[0] for line in lines if not line.startswith(places)]
-        event["exception"] = "\n".join([*kept, *named[-1:]])
+def _trace_without_texts(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Say where an exception was raised and of what kind it is; its text may quote what was sent."""
+    given = event.pop("exc_info", None)
+    if given:
+        error = given[1] if isinstance(given, tuple) else given
+        error = error if isinstance(error, BaseException) else sys.exception()
+        if error is not None:
+            event["exception"] = _trace(error)
     return event
+
+
+def _trace(error: BaseException) -> str:
+    """Frames and kinds: of what it was raised from, of a group's members, and its own."""
+    cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    parts = [] if cause is None else [_trace(cause), "which led to"]
+    if isinstance(error, BaseExceptionGroup):
+        parts.extend(_trace(member) for member in error.exceptions)
+    frames = "".join(traceback.format_tb(error.__traceback__))
+    return "\n".join([*parts, f"{frames}{type(error).__qualname__}"])

@@ -21,6 +21,7 @@ old versions of balances.
 from __future__ import annotations
 
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -120,10 +121,10 @@ def replay(
     try:
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         connection.read_only = True
-        with connection.transaction():
+        with connection.transaction(), ExitStack() as cursors:
             connection.execute(SETTINGS)
             differences = Differences(differences_max)
-            replayed = _Replay(connection, differences)
+            replayed = _Replay(connection, cursors, differences)
             replayed.run(progress)
     finally:
         connection.close()
@@ -141,8 +142,14 @@ def replay(
 class _Replay:
     """One pass over the log, and all that is compared on the way."""
 
-    def __init__(self, connection: psycopg.Connection[Any], differences: Differences) -> None:
+    def __init__(
+        self,
+        connection: psycopg.Connection[Any],
+        cursors: ExitStack,
+        differences: Differences,
+    ) -> None:
         self._connection = connection
+        self._cursors = cursors
         self._differences = differences
         self.book = Book({}, 1)
         self.position = 0
@@ -210,7 +217,7 @@ class _Replay:
             return None
 
     def _rows(self, name: str, query: LiteralString) -> Iterator[tuple[Any, ...]]:
-        cursor = self._connection.cursor(name)
+        cursor = self._cursors.enter_context(self._connection.cursor(name))
         cursor.itersize = BATCH_EVENTS
         cursor.execute(query, binary=True)
         return iter(cursor)

@@ -154,8 +154,8 @@ async def _page(reader: Reader, which: EventFilter, limit: int) -> EventPage:
         last = min(last, which.first_position + SCANNED_POSITIONS_MAX - 1)
     parameters = {
         "topic": which.topic,
-        "first": min(which.first_position, POSITION_MAX),
-        "last": min(last, POSITION_MAX),
+        "first": min(max(which.first_position, 1), POSITION_MAX),
+        "last": min(max(last, 0), POSITION_MAX),
         "limit": limit + 1,
     }
     if which.stream_id is None:

@@ -125,7 +125,8 @@ class Payments:
 
         A version beyond the last is the last. Raises `ReadUnavailable`.
         """
-        return await self._reads.get((payment_id, POSITION_MAX if version is None else version))
+        bound = POSITION_MAX if version is None else min(max(version, 0), POSITION_MAX)
+        return await self._reads.get((payment_id, bound))
 
     async def _ask(
         self, wanted: list[tuple[UUID, int]]

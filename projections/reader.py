@@ -179,7 +179,7 @@ class Reader:
         if as_of_position is not None:
             if as_of_position > head:
                 raise PositionNotReached(wanted=as_of_position, head=head)
-            position = as_of_position
+            position = max(as_of_position, 0)
         if as_of is not None:
             position = min(position, 0 if at_time is None else int(at_time))
         return position

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.databases import rows
+import psycopg
+
+from tests.databases import rows, superuser
 
 if TYPE_CHECKING:
     from ledger.database.location import DatabaseLocation
 
+Connection = psycopg.Connection[tuple[Any, ...]]
 Balances = dict[tuple[str, str], int]
 """(account, currency) → minor units, debit positive."""
 
@@ -27,15 +30,22 @@ def balances(database: DatabaseLocation) -> Balances:
 
 def assert_book_is_sound(database: DatabaseLocation) -> None:
     """Positions are dense, times agree with them, journal and balances follow from the log."""
-    events = rows(
-        database,
+    with superuser(database) as connection:
+        # One snapshot for all, so that a book in use is sound too.
+        connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ")
+        _assert_sound(connection)
+        connection.execute("ROLLBACK")
+
+
+def _assert_sound(connection: Connection) -> None:
+    events = connection.execute(
         "SELECT notification_id, originator_id, originator_version, state FROM ledger_events "
-        "ORDER BY notification_id",
-    )
+        "ORDER BY notification_id"
+    ).fetchall()
     assert [position for position, *_ in events] == list(range(1, len(events) + 1))
     _assert_streams_are_dense(events)
-    _assert_turns_agree(database, events)
-    _assert_journal_follows(database, events)
+    _assert_turns_agree(connection, len(events))
+    _assert_journal_follows(connection, events)
 
 
 def _assert_streams_are_dense(events: list[tuple[object, ...]]) -> None:
@@ -45,24 +55,25 @@ def _assert_streams_are_dense(events: list[tuple[object, ...]]) -> None:
         assert version == versions[stream]
 
 
-def _assert_turns_agree(database: DatabaseLocation, events: list[tuple[object, ...]]) -> None:
-    turns = rows(database, "SELECT position, recorded_at FROM turns ORDER BY position")
+def _assert_turns_agree(connection: Connection, head: int) -> None:
+    turns = connection.execute(
+        "SELECT position, recorded_at FROM turns ORDER BY position"
+    ).fetchall()
     assert turns[0][0] == 0
-    assert turns[-1][0] == len(events)
+    assert turns[-1][0] == head
     times = [recorded_at for _, recorded_at in turns]
     assert times == sorted(times)
     # An event's own time is its turn's: the turn is the first whose position is not before it.
-    disagreeing = rows(
-        database,
+    disagreeing = connection.execute(
         "SELECT notification_id FROM ledger_events WHERE "
         "(convert_from(state, 'UTF8')::jsonb ->> 'recorded_at')::timestamptz IS DISTINCT FROM "
         "(SELECT recorded_at FROM turns WHERE position >= notification_id "
-        " ORDER BY position LIMIT 1)",
+        " ORDER BY position LIMIT 1)"
     )
-    assert disagreeing == []
+    assert disagreeing.fetchall() == []
 
 
-def _assert_journal_follows(database: DatabaseLocation, events: list[tuple[object, ...]]) -> None:
+def _assert_journal_follows(connection: Connection, events: list[tuple[object, ...]]) -> None:
     running: Balances = defaultdict(int)
     last_changed_at: dict[tuple[str, str], int] = {}
     expected = []
@@ -79,14 +90,15 @@ def _assert_journal_follows(database: DatabaseLocation, events: list[tuple[objec
             last_changed_at[account] = position
             expected.append((position, line, *account, posting["amount"], running[account]))
         assert not any(sums.values())
-    found = rows(
-        database,
+    found = connection.execute(
         "SELECT journal_lines.position, line, account, currency, amount, journal_lines.balance "
         "FROM journal_lines JOIN balances USING (account_id) "
-        "ORDER BY journal_lines.position, line",
-    )
+        "ORDER BY journal_lines.position, line"
+    ).fetchall()
     assert found == expected
-    kept = rows(database, "SELECT account_id, account, currency, balance, position FROM balances")
+    kept = connection.execute(
+        "SELECT account_id, account, currency, balance, position FROM balances"
+    ).fetchall()
     assert {row[1:3]: (row[3], row[4]) for row in kept} == {
         account: (running[account], last_changed_at[account]) for account in running
     }

@@ -15,6 +15,7 @@ import httpx
 from api.auth import Role
 from api.settings import Settings
 from api.tokens import issue_token
+from tests.api.leaks import PERSONAL, PHONE_DIGITS, leaks_in_log, personal_data_in_tables
 from tests.api.operator_callbacks import SignedCallback, callback
 from tests.api.processes import HttpProcess, Process, free_port, wait_until
 from tests.databases import rows
@@ -31,7 +32,7 @@ GROSS: Final = 125_000
 NET: Final = 110_500
 """Of KES 1,250.00: less ten per cent, less sixteen per cent of that."""
 
-PHONE_PREFIX: Final = "+254709481"
+PHONE_PREFIX: Final = f"+254{PHONE_DIGITS}"
 """Nobody's; the last three digits choose what the operator does."""
 
 OPEN: Final = frozenset({"initiated", "submitting", "submitted", "submission_unknown"})
@@ -61,6 +62,12 @@ class Person:
         return {"authorization": f"Bearer {self.token}"}
 
 
+def _check_for_personal_data(response: httpx.Response) -> None:
+    """No route answers with a phone number or a name, whatever it was asked."""
+    response.read()
+    assert not PERSONAL.search(response.text), response.text
+
+
 class ApiProcess(HttpProcess):
     """`hesabu serve`, and a client whose every answer is held against the documentation."""
 
@@ -81,7 +88,7 @@ class ApiProcess(HttpProcess):
             timeout=30,
             trust_env=False,
             limits=httpx.Limits(max_connections=None),
-            event_hooks={"response": [docs.check]},
+            event_hooks={"response": [docs.check, _check_for_personal_data]},
         )
 
     def send(
@@ -185,6 +192,12 @@ class Deployment:
         return self._operator
 
     @property
+    def secrets(self) -> tuple[str, ...]:
+        """What no log may hold."""
+        webhook = self.webhook_secret.removeprefix("whsec_").rstrip("=")
+        return webhook, self.sandbox_api_key
+
+    @property
     def processes(self) -> list[Process]:
         operators = [] if self._operator is None else [self._operator]
         return [*operators, *self.apis, *self.dispatchers]
@@ -241,8 +254,10 @@ class Deployment:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         self.stop()
+        if kind is None:
+            self.check_for_leaks()
 
     def _start(self) -> None:
         if self._operator is not None:
@@ -260,6 +275,12 @@ class Deployment:
             process.client.close()
         with ThreadPoolExecutor() as pool:
             list(pool.map(Process.terminate, self.processes))
+
+    def check_for_leaks(self) -> None:
+        """Personal data is nowhere in the tables or the logs, secrets and tokens in no log."""
+        assert personal_data_in_tables(self.database) == set()
+        for process in self.processes:
+            assert leaks_in_log(process.log, *self.secrets) == []
 
     def person(self, role: Role, person_id: UUID | None = None) -> Person:
         """Somebody new, or with this id, with a token of the development issuer."""

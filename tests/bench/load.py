@@ -1,4 +1,4 @@
-"""`python -m tests.bench.load`: a closed-loop HTTP load in a process of its own, as cheap as can be.
+"""`python -m tests.bench.load`: a closed-loop HTTP load in a process of its own, made cheap.
 
 Reads a JSON specification on standard input, keeps one request under way on each connection until
 the time is over, and prints how many were answered and with which statuses. Requests are bytes
@@ -12,6 +12,7 @@ import json
 import sys
 import time
 from collections import Counter
+from functools import partial
 from itertools import count
 from typing import Any, Final, cast
 
@@ -81,11 +82,9 @@ class Load:
         connections = []
         for number in range(specification["connections"]):
             request = requests[number % len(requests)]
-            prefix = f"{specification['prefix']}-{number}"
-            _, connection = await loop.create_connection(
-                lambda request=request, prefix=prefix: Connection(request, prefix, self),
-                specification["host"],
-                specification["port"],
+            connection = Connection(request, f"{specification['prefix']}-{number}", self)
+            await loop.create_connection(
+                partial(_as_it_is, connection), specification["host"], specification["port"]
             )
             connections.append(connection)
         await asyncio.sleep(specification["warm_up_seconds"])
@@ -102,6 +101,10 @@ class Load:
             "a_second": sum(answered.values()) / seconds,
             "statuses": {status.decode(): number for status, number in answered.items()},
         }
+
+
+def _as_it_is(connection: Connection) -> Connection:
+    return connection
 
 
 def main() -> None:

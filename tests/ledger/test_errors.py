@@ -21,7 +21,9 @@ from ledger.errors import (
 
 
 def classes(root: type[LedgerError] = LedgerError) -> list[type[LedgerError]]:
-    return [root, *(found for child in root.__subclasses__() for found in classes(child))]
+    """The ledger's own: the read side adds errors to the tree that are never stored."""
+    children = (child for child in root.__subclasses__() if child.__module__ == root.__module__)
+    return [root, *(found for child in children for found in classes(child))]
 
 
 def placeholders(error: type[LedgerError]) -> set[str]:

@@ -14,11 +14,12 @@ from tests.projections.histories import Life, Naive, live
 from tests.projections.long_book import fill
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from typing import LiteralString
 
     from tests.databases import Databases
 
-    Ask = Callable[[Callable[[Reader], Awaitable[Any]]], Any]
+    Ask = Callable[[Callable[["CountingReader"], Awaitable[Any]]], Any]
 
 
 class CountingReader(Reader):
@@ -26,9 +27,11 @@ class CountingReader(Reader):
 
     statements = 0
 
-    async def fetch(self, *arguments: Any, **keywords: Any) -> list[tuple[Any, ...]]:
+    async def fetch(
+        self, query: LiteralString, parameters: Sequence[object] | Mapping[str, object] = ()
+    ) -> list[tuple[Any, ...]]:
         self.statements += 1
-        return await super().fetch(*arguments, **keywords)
+        return await super().fetch(query, parameters)
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +71,7 @@ def ask(varied_book: BookLocation) -> Ask:
 def asker(book: BookLocation) -> Ask:
     """Run an asynchronous question against a book."""
 
-    def ask(question: Callable[[Reader], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever it answers
+    def ask(question: Callable[[CountingReader], Awaitable[Any]]) -> Any:  # noqa: ANN401 - whatever it answers
         async def run() -> Any:  # noqa: ANN401 - the same
             async with CountingReader(book) as reader:
                 return await question(reader)

@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from datetime import datetime, timedelta
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 from uuid import UUID
 
 from ledger.application import Ledger
@@ -36,13 +36,20 @@ if TYPE_CHECKING:
 CURRENCIES = ("KES", "UGX")
 
 
+class _Begun(NamedTuple):
+    payment: UUID
+    fan: UUID
+    amount: int
+    currency: str
+
+
 class Life:
     """Random commands about a few creators and their payments; refusals are part of it."""
 
     def __init__(self, seed: int, *, creators: int = 5) -> None:
         self.random = Random(seed)
         self.creators = [self.new_id() for _ in range(creators)]
-        self._payments: list[tuple[UUID, UUID, int, str]] = []
+        self._payments: list[_Begun] = []
 
     def new_id(self) -> UUID:
         return UUID(int=self.random.getrandbits(128), version=4)
@@ -59,37 +66,44 @@ class Life:
         return [self._command() for _ in range(count)]
 
     def _command(self) -> LedgerCommand:
-        chance = self.random
-        if not self._payments or chance.random() < 0.4:
-            number = chance.randrange(len(self.creators))
-            payment, fan = self.new_id(), self.new_id()
-            amount, currency = chance.randrange(1, 10**7), CURRENCIES[number % 2]
-            self._payments.append((payment, fan, amount, currency))
-            return initiate_payment(
-                self.creators[number],
-                amount,
-                payment_id=payment,
-                fan_id=fan,
-                currency=currency,
-            )
-        payment, fan, amount, currency = chance.choice(self._payments[-30:])
-        paid = chance.choice([amount] * 5 + [amount + 7, max(1, amount - 7)])
-        return chance.choice(
-            [report_success(payment, paid, currency=currency)] * 6
-            + [
-                report_success(None, paid, currency=currency),
-                report_success(payment, paid, currency="KES"),
-                report_without_money(payment, Claim.FAILED, reason="refused"),
-                report_without_money(payment, Claim.CANCELLED),
-                start_submission(payment),
-                start_submission(payment),
-                record_submitted(payment),
-                record_submission_unknown(payment),
-                expire_payment(payment),
-                cancel_payment(payment, fan),
-                assign_fee_plan(chance.choice(self.creators), chance.randrange(3_000)),
-            ]
+        if not self._payments or self.random.random() < 0.4:
+            return self._begin()
+        begun = self.random.choice(self._payments[-30:])
+        return self._pay(begun) if self.random.random() < 0.4 else self._go_another_way(begun)
+
+    def _begin(self) -> LedgerCommand:
+        number = self.random.randrange(len(self.creators))
+        begun = _Begun(
+            self.new_id(), self.new_id(), self.random.randrange(1, 10**7), CURRENCIES[number % 2]
         )
+        self._payments.append(begun)
+        return initiate_payment(
+            self.creators[number],
+            begun.amount,
+            payment_id=begun.payment,
+            fan_id=begun.fan,
+            currency=begun.currency,
+        )
+
+    def _pay(self, begun: _Begun) -> LedgerCommand:
+        amounts = [begun.amount] * 5 + [begun.amount + 7, max(1, begun.amount - 7)]
+        return report_success(begun.payment, self.random.choice(amounts), currency=begun.currency)
+
+    def _go_another_way(self, begun: _Begun) -> LedgerCommand:
+        ways: list[LedgerCommand] = [
+            report_success(None, begun.amount, currency=begun.currency),
+            report_success(begun.payment, begun.amount, currency="KES"),
+            report_without_money(begun.payment, Claim.FAILED, reason="refused"),
+            report_without_money(begun.payment, Claim.CANCELLED),
+            start_submission(begun.payment),
+            start_submission(begun.payment),
+            record_submitted(begun.payment),
+            record_submission_unknown(begun.payment),
+            expire_payment(begun.payment),
+            cancel_payment(begun.payment, begun.fan),
+            assign_fee_plan(self.random.choice(self.creators), self.random.randrange(3_000)),
+        ]
+        return self.random.choice(ways)
 
 
 class Clock:
@@ -117,6 +131,13 @@ def live(book: BookLocation, life: Life, *, turns: int = 30, commands: int = 12)
             ledger.execute(life.commands(commands))
     finally:
         ledger.close()
+
+
+class Moment(TypedDict, total=False):
+    """As of when something is asked."""
+
+    as_of_position: int
+    as_of: datetime
 
 
 class Line(NamedTuple):
@@ -148,8 +169,7 @@ class Naive:
         ]
         self.head = len(self.events)
         self.recorded_at = [
-            datetime.fromisoformat(json.loads(state)["recorded_at"])
-            for *_, state in self.events
+            datetime.fromisoformat(json.loads(state)["recorded_at"]) for *_, state in self.events
         ]
         self.lines = list(self._post())
 

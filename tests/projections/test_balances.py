@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from projections.balances import Balances, CreatorBalances
+from projections.balances import Balances, CreatorBalances, CurrencyBalances
 from projections.reader import PositionNotReached, Reader
 from tests.builders import initiate_payment, register_creator, report_success
 from tests.databases import superuser
@@ -21,24 +21,31 @@ if TYPE_CHECKING:
     from tests.projections.conftest import Ask
     from tests.projections.histories import Life, Naive
 
-NO_MONEY = {"pending": 0, "available": 0, "held": 0, "reserved": 0, "in_transit": 0}
-
 NET = 88_400
 """What a creator gets of 100,000: see tests/builders.py."""
+
+
+def funds(currency: str, *, pending: int = 0) -> CurrencyBalances:
+    """One currency of a creator."""
+    return {
+        "currency": currency,
+        "pending": pending,
+        "available": 0,
+        "held": 0,
+        "reserved": 0,
+        "in_transit": 0,
+    }
 
 
 def by_currency(balances: CreatorBalances | None) -> dict[str, dict[str, int]]:
     """The balances that are not zero, as the naive past tells them."""
     assert balances is not None
-    return {
-        str(funds["currency"]): amounts
-        for funds in balances.currencies
-        if (
-            amounts := {
-                name: amount for name, amount in funds.items() if name != "currency" and amount
-            }
-        )
-    }
+    found: dict[str, dict[str, int]] = {}
+    for of_currency in balances.currencies:
+        for name, amount in of_currency.items():
+            if isinstance(amount, int) and amount:
+                found.setdefault(of_currency["currency"], {})[name] = amount
+    return found
 
 
 def test_a_creator_without_money_has_zeros_in_their_currency(
@@ -50,7 +57,7 @@ def test_a_creator_without_money_has_zeros_in_their_currency(
     async def scenario() -> None:
         async with Reader(book) as reader:
             assert await Balances(reader).of_creator(creator) == CreatorBalances(
-                position, 0, [{"currency": "UGX", **NO_MONEY}]
+                position, 0, [funds("UGX")]
             )
 
     asyncio.run(scenario())
@@ -81,7 +88,7 @@ def test_money_is_seen_at_once_with_the_position_of_its_write(
                 initiated = ledger.execute_one(initiate_payment(creator))
                 assert initiated.stream is not None
                 position = ledger.execute_one(report_success(initiated.stream)).position
-                expected = [{"currency": "KES", **NO_MONEY, "pending": paid * NET}]
+                expected = [funds("KES", pending=paid * NET)]
                 assert await balances.of_creator(creator) == CreatorBalances(
                     position, position, expected
                 )
@@ -175,7 +182,7 @@ def test_before_they_were_registered_there_is_no_creator(
         assert await balances.of_creator_as_of(last, as_of_position=0) is None
         assert await balances.of_creator_as_of(last, as_of_position=registered_at - 1) is None
         found = await balances.of_creator_as_of(last, as_of_position=registered_at)
-        assert found == CreatorBalances(registered_at, 0, [{"currency": "KES", **NO_MONEY}])
+        assert found == CreatorBalances(registered_at, 0, [funds("KES")])
 
     ask(scenario)
 
@@ -189,9 +196,7 @@ def test_a_future_position_is_refused(ask: Ask, past: Life, naive: Naive) -> Non
         )
 
 
-def test_a_hundred_concurrent_reads_are_one_statement(
-    ask: Ask, past: Life, naive: Naive
-) -> None:
+def test_a_hundred_concurrent_reads_are_one_statement(ask: Ask, past: Life, naive: Naive) -> None:
     async def scenario(reader: CountingReader) -> None:
         balances = Balances(reader)
         wanted = [past.creators[number % 5] for number in range(98)] + [uuid4(), uuid4()]
@@ -261,9 +266,7 @@ def test_a_stream_that_cannot_be_read_does_not_fail_its_neighbours(
         ledger.execute_one(register_creator(creator))
     with superuser(book.database) as connection:
         connection.execute("SET session_replication_role = replica")
-        connection.execute(
-            "UPDATE ledger_events SET state = '{}' WHERE originator_id = %s", [bad]
-        )
+        connection.execute("UPDATE ledger_events SET state = '{}' WHERE originator_id = %s", [bad])
 
     async def scenario() -> None:
         async with Reader(book) as reader:

@@ -10,9 +10,7 @@ from hypothesis import strategies as st
 
 from projections.cursor import InvalidCursor, decode_cursor, encode_cursor
 
-names = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60
-)
+names = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=60)
 
 
 @given(st.integers(0, 2**63 - 1), names)

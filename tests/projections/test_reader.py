@@ -89,19 +89,19 @@ def test_of_a_position_and_a_time_the_earlier_counts(ask: Ask, naive: Naive) -> 
         at_middle = naive.position_at(naive.recorded_at[middle])
         recorded_at = naive.recorded_at[middle]
         assert await reader.position_at(as_of_position=3, as_of=recorded_at) == 3
-        assert (
-            await reader.position_at(as_of_position=naive.head, as_of=recorded_at) == at_middle
-        )
+        assert await reader.position_at(as_of_position=naive.head, as_of=recorded_at) == at_middle
 
     ask(scenario)
 
 
 def test_what_a_future_position_holds_is_not_said(ask: Ask, naive: Naive) -> None:
-    for position in (naive.head + 1, 10**30):
-        with pytest.raises(PositionNotReached):
-            ask(
-                lambda reader, position=position: reader.position_at(as_of_position=position)
-            )
+    async def scenario(reader: Reader) -> None:
+        for position in (naive.head + 1, 10**30):
+            with pytest.raises(PositionNotReached):
+                await reader.position_at(as_of_position=position)
+        assert await reader.position_at(as_of_position=-(10**30)) == 0
+
+    ask(scenario)
 
 
 def test_a_restarted_server_is_not_noticed_by_readers(book: BookLocation) -> None:
@@ -119,9 +119,7 @@ def test_a_server_that_is_away_is_said_to_be_in_bounded_time(
     book: BookLocation, tmp_path: Path
 ) -> None:
     async def scenario() -> None:
-        async with Reader(
-            through(tmp_path, book), connection_wait_seconds_max=0.2
-        ) as reader:
+        async with Reader(through(tmp_path, book), connection_wait_seconds_max=0.2) as reader:
             with pytest.raises(ReadUnavailable, match="Try again"):
                 await asyncio.wait_for(reader.position(), timeout=5)
 
@@ -132,9 +130,7 @@ def test_a_server_that_comes_back_is_read_again(book: BookLocation, tmp_path: Pa
     from tests.databases import socket_of
 
     async def scenario() -> None:
-        async with Reader(
-            through(tmp_path, book), connection_wait_seconds_max=0.3
-        ) as reader:
+        async with Reader(through(tmp_path, book), connection_wait_seconds_max=0.3) as reader:
             with pytest.raises(ReadUnavailable):
                 await reader.position()
             await asyncio.sleep(1)
@@ -147,7 +143,7 @@ def test_a_server_that_comes_back_is_read_again(book: BookLocation, tmp_path: Pa
 
 def test_a_statement_that_takes_too_long_is_ended(book: BookLocation) -> None:
     async def scenario() -> None:
-        async with Reader(book) as reader:
+        async with Reader(book, connections_max=1) as reader:
             await reader.fetch("SELECT set_config('statement_timeout', '50ms', false)")
             with pytest.raises(ReadUnavailable):
                 await reader.fetch("SELECT pg_sleep(5)")

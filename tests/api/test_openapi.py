@@ -1,0 +1,195 @@
+"""The OpenAPI document is valid, complete, and true of what is answered."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import httpx
+import pytest
+import schemathesis
+
+from tests.api.deployment import API, Deployment, payment_body
+from tests.api.documentation import Documentation, Operation, UndocumentedAnswerError
+from tests.api.processes import REPOSITORY, clean_environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The document as the command line writes it."""
+    directory: Path = tmp_path_factory.mktemp("docs")
+    subprocess.run(
+        [sys.executable, "-m", "api.cli", "docs", "--directory", str(directory)],
+        cwd=REPOSITORY,
+        env=clean_environment({"HESABU_DATA_DIRECTORY": str(directory)}),
+        check=True,
+        timeout=60,
+    )
+    document: dict[str, Any] = json.loads((directory / "openapi.json").read_text())
+    return document
+
+
+def test_what_the_command_writes_is_valid_openapi_3_1(written: dict[str, Any]) -> None:
+    assert written["openapi"].startswith("3.1.")
+    schemathesis.openapi.from_dict(written).validate()
+
+
+def test_what_the_command_writes_is_what_is_served(
+    written: dict[str, Any], doors: Deployment, documentation: Documentation
+) -> None:
+    assert doors.api.client.get("/openapi.json").json() == written
+    assert documentation.document == written
+
+
+def test_every_operation_says_what_it_answers_and_who_may_ask(written: dict[str, Any]) -> None:
+    for path, methods in written["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            assert operation["summary"], where
+            assert operation["description"], where
+            assert operation["tags"], where
+            successes = [status for status in operation["responses"] if status.startswith("2")]
+            assert len(successes) == 1, where
+            for status, response in operation["responses"].items():
+                schema = response["content"]["application/json"]["schema"]
+                assert schema, (where, status)
+                if not status.startswith("2"):
+                    assert schema == {"$ref": "#/components/schemas/Failure"}, (where, status)
+            by_token = path.startswith(API) and "webhooks" not in path
+            assert operation.get("security") == ([{"bearer": []}] if by_token else None), where
+
+
+def test_every_writing_route_documents_its_idempotency_key(written: dict[str, Any]) -> None:
+    for path, methods in written["paths"].items():
+        for method, operation in methods.items():
+            names = {each["name"] for each in operation.get("parameters", []) if each["required"]}
+            needs_key = method in {"post", "put", "patch", "delete"} and "webhooks" not in path
+            assert ("Idempotency-Key" in names) == needs_key, (method, path)
+            assert ("422" in operation["responses"]) == needs_key, (method, path)
+
+
+def test_operation_ids_are_unique(written: dict[str, Any]) -> None:
+    ids = [
+        operation["operationId"]
+        for methods in written["paths"].values()
+        for operation in methods.values()
+    ]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_route_succeeds_as_it_is_documented(
+    doors: Deployment, documentation: Documentation
+) -> None:
+    """Every answer is held against the document as it comes; here each route answers well."""
+    fan, creator = doors.fan(), doors.creator(name="Amina")
+    payment_id = doors.pay(fan, creator)
+    doors.api.deliver(doors.callback(payment_id))
+    other_id = doors.pay(fan, creator)
+    send, key = doors.api.send, lambda: str(uuid4())
+    balance = f"/creators/{creator.id}"
+    answers = [
+        doors.api.client.get("/healthz"),
+        doors.api.client.get("/readyz"),
+        send(fan, "POST", "/payments", key=key(), json=payment_body(creator)),
+        send(
+            fan,
+            "POST",
+            "/payments",
+            key=key(),
+            json={**payment_body(creator), "purpose": "purchase", "reference": "video-1"},
+        ),
+        send(fan, "GET", f"/payments/{payment_id}"),
+        send(fan, "POST", f"/payments/{other_id}/cancel", key=key()),
+        send(creator, "GET", f"{balance}/balance"),
+        send(creator, "GET", f"{balance}/balance?as_of_position=1"),
+        send(creator, "GET", f"{balance}/transactions"),
+        send(doors.admin, "PUT", f"/admin{balance}/fee-plan", key=key(), json={"fee_basis_points": 1}),
+        send(
+            doors.admin,
+            "POST",
+            "/admin/creators",
+            key=key(),
+            json={"settlement_currency": "UGX", "plan": {"fee_basis_points": 0}},
+        ),
+        send(doors.auditor, "GET", "/audit/events?limit=200"),
+        send(doors.auditor, "GET", "/audit/events", headers={"accept": "application/x-ndjson"}),
+        send(doors.auditor, "GET", f"/audit/streams/{payment_id}"),
+        send(doors.auditor, "GET", "/audit/accounts"),
+        send(doors.auditor, "GET", "/audit/accounts/platform:fees/entries?currency=KES"),
+        send(doors.auditor, "GET", "/audit/trial-balance"),
+        doors.api.deliver(doors.callback(other_id, "pending")),
+    ]
+    expected = {status for answer in answers for status in [answer.status_code]}
+    if not expected <= {200, 201, 202}:
+        # A creator as of position 1 is not there yet, unless it was the first.
+        assert [each.status_code for each in answers if not each.is_success] == [404]
+    succeeded = {
+        operation
+        for operation, statuses in documentation.seen.items()
+        if any(200 <= status < 300 for status in statuses)
+    }
+    assert set(documentation.operations) == succeeded
+
+
+def test_the_whole_log_can_be_read_a_line_an_event(doors: Deployment) -> None:
+    doors.pay(doors.fan(), doors.creator())
+    answer = doors.api.send(
+        doors.auditor, "GET", "/audit/events", headers={"accept": "application/x-ndjson"}
+    )
+    lines = [json.loads(line) for line in answer.text.splitlines()]
+    assert [line["position"] for line in lines] == list(range(1, len(lines) + 1))
+
+
+def test_pages_of_every_list_lead_through_all_of_it_once(doors: Deployment) -> None:
+    creator = doors.creator()
+    for _ in range(5):
+        doors.api.deliver(doors.callback(doors.pay(doors.fan(), creator)))
+    for path, key in (
+        (f"/creators/{creator.id}/transactions", ("position", "line")),
+        ("/audit/events", ("position",)),
+        ("/audit/accounts", ("account", "currency")),
+        ("/audit/accounts/platform:fees/entries?currency=KES", ("position", "line")),
+    ):
+        caller = creator if path.startswith("/creators") else doors.auditor
+        whole = _read_all(doors, caller, path, limit=200)
+        paged = _read_all(doors, caller, path, limit=3)
+        assert [[item[name] for name in key] for item in paged] == [
+            [item[name] for name in key] for item in whole
+        ]
+        assert len(whole) >= 4
+
+
+def _read_all(doors: Deployment, caller: Any, path: str, *, limit: int) -> list[dict[str, Any]]:
+    items: list[dict[str, Any]] = []
+    cursor: str | None = None
+    while True:
+        parameters = {"limit": limit, **({} if cursor is None else {"cursor": cursor})}
+        url = httpx.URL(path).copy_merge_params(parameters)
+        data = doors.api.send(caller, "GET", str(url)).json()["data"]
+        items += data["items"]
+        cursor = data["next_cursor"]
+        if cursor is None:
+            return items
+
+
+def test_an_answer_that_is_not_documented_is_noticed(written: dict[str, Any]) -> None:
+    """The negative control: what holds every answer against the document can refuse one."""
+    request = httpx.Request("GET", f"http://127.0.0.1{API}/audit/trial-balance")
+    good = {"status": "success", "data": {"balanced": True, "currencies": [], "position": 0}}
+    documentation = Documentation(written)
+    documentation.check(httpx.Response(200, json=good, request=request))
+    assert documentation.seen == {Operation("GET", f"{API}/audit/trial-balance"): {200}}
+    for response in (
+        httpx.Response(200, json={"status": "success", "data": {}}, request=request),
+        httpx.Response(200, json={**good, "status": "fine"}, request=request),
+        httpx.Response(200, text="fine", request=request),
+        httpx.Response(418, json=good, request=request),
+    ):
+        with pytest.raises(UndocumentedAnswerError):
+            documentation.check(response)

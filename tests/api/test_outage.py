@@ -1,0 +1,152 @@
+"""The database is away: every answer says so truthfully, and afterwards the same keys go on."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from ledger.database.embedded import EmbeddedPostgres
+from tests.api.deployment import NET, Deployment, payment_body
+from tests.api.load import Load
+from tests.api.processes import wait_until
+from tests.databases import Databases, value
+from tests.invariants import assert_book_is_sound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.api.documentation import Documentation
+
+NOT_RECORDED: Final = frozenset({"nothing_recorded", "unavailable", "overloaded"})
+"""Codes that promise that nothing was recorded; `outcome_unknown` does not."""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[EmbeddedPostgres]:
+    """A server of our own, to be stopped and started."""
+    with tempfile.TemporaryDirectory(prefix="hesabu-outage-") as directory:
+        Path(directory).chmod(0o755)
+        with EmbeddedPostgres(Path(directory) / "server") as running:
+            yield running
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    server: EmbeddedPostgres,
+    documentation: Documentation,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Deployment]:
+    directory = tmp_path_factory.mktemp("outage")
+    database = Databases(server).create()
+    with Deployment(database, directory, documentation).add_apis(1) as running:
+        yield running
+
+
+def _ready(deployment: Deployment) -> bool:
+    return deployment.api.client.get("/readyz").status_code == 200
+
+
+def test_while_the_database_is_away_nothing_is_recorded_and_the_key_works_afterwards(
+    server: EmbeddedPostgres, deployment: Deployment
+) -> None:
+    fan, creator = deployment.fan(), deployment.creator()
+    before = deployment.initiate(fan, creator, key="before")
+    waiting = deployment.callback(before.json()["data"]["id"])
+    recorded = deployment.recorded()
+    server.stop()
+
+    meanwhile = [deployment.initiate(fan, creator, key="meanwhile") for _ in range(3)]
+    meanwhile.append(deployment.initiate(fan, creator, key="before"))
+    meanwhile.append(deployment.api.deliver(waiting))
+    meanwhile.append(
+        deployment.api.send(
+            deployment.admin, "PUT", f"/admin/creators/{creator.id}/fee-plan", key=str(uuid4()),
+            json={"fee_basis_points": 1},
+        )
+    )  # fmt: skip
+    for path, caller in (
+        (f"/payments/{uuid4()}", fan),
+        (f"/creators/{creator.id}/balance", creator),
+        ("/audit/trial-balance", deployment.auditor),
+    ):
+        meanwhile.append(deployment.api.send(caller, "GET", path))
+    for answer in meanwhile:
+        assert answer.status_code == 503, answer.text
+        assert answer.json()["error"]["code"] in {"nothing_recorded", "unavailable"}
+    not_ready = deployment.api.client.get("/readyz")
+    assert not_ready.status_code == 503
+    assert deployment.api.client.get("/healthz").status_code == 200
+    # What needs no database is answered as ever.
+    refused = deployment.api.send(fan, "POST", "/payments", key="k", json={})
+    assert refused.status_code == 400
+    assert deployment.api.send(None, "POST", "/payments", json={}).status_code == 401
+
+    server.start()
+    wait_until(lambda: _ready(deployment))
+    assert deployment.recorded() == recorded
+    again = deployment.initiate(fan, creator, key="before")
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == before.json()
+    first = deployment.initiate(fan, creator, key="meanwhile")
+    assert first.status_code == 202
+    assert "idempotency-replayed" not in first.headers
+    second = deployment.initiate(fan, creator, key="meanwhile")
+    assert second.headers["idempotency-replayed"] == "true"
+    assert second.json() == first.json()
+    assert deployment.api.deliver(waiting).json()["data"]["verdict"] == "applied"
+    assert deployment.pending(creator) == NET
+    assert_book_is_sound(deployment.database)
+
+
+def test_a_database_that_stops_under_load_makes_no_answer_untrue(
+    server: EmbeddedPostgres, deployment: Deployment
+) -> None:
+    creator = deployment.creator()
+    load = Load(deployment, creator, patient=False)
+    with load.running():
+        wait_until(lambda: len(load.attempts) > 60)
+        server.stop()
+        wait_until(lambda: any(a.answers[-1:] and a.answers[-1].is_error for a in load.attempts))
+        server.start()
+        wait_until(lambda: _ready(deployment))
+        resumed_at = len(load.attempts)
+        wait_until(lambda: len(load.attempts) > resumed_at + 30)
+    for attempt in load.attempts:
+        [told] = attempt.answers
+        load.ask(attempt)
+        final = attempt.answers[-1]
+        assert final.status_code == 202, final.text
+        replayed = "idempotency-replayed" in final.headers
+        if told.status_code == 202:
+            assert replayed
+            assert final.json() == told.json()
+        else:
+            assert told.status_code == 503, told.text
+            code = told.json()["error"]["code"]
+            assert code in NOT_RECORDED | {"outcome_unknown"}
+            # Said to be recorded nowhere, it must not be there.
+            assert code not in NOT_RECORDED or not replayed
+    assert any(attempt.answers[0].is_error for attempt in load.attempts)
+    initiated = "SELECT count(*) FROM ledger_events WHERE topic = 'payment.initiated.v1'"
+    payments = {attempt.payment_id for attempt in load.attempts}
+    assert value(deployment.database, initiated) == len(payments) + 2
+    assert_book_is_sound(deployment.database)
+
+
+def test_a_process_does_not_start_without_its_database_and_says_so_in_a_line(
+    server: EmbeddedPostgres, deployment: Deployment, documentation: Documentation, tmp_path: Path
+) -> None:
+    from tests.api.processes import Process
+
+    environment = {**deployment.environment(), "PORT": "0"}
+    environment["DATABASE_URL"] = "postgresql://nobody:zqzq-password@127.0.0.1:1/hesabu"
+    for command in ("serve", "dispatcher"):
+        process = Process(command, ["api.cli", command], environment, tmp_path)
+        process.start()
+        assert process.wait_for_end() != 0
+        assert "zqzq-password" not in process.log_text()

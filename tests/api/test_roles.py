@@ -1,0 +1,237 @@
+"""Who may do what: every route for every role, with one's own things and with another's.
+
+The table below is written by hand on purpose: it must agree with what the routes declare, so that
+neither can be loosened alone. A route that it does not know fails.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
+
+from api.auth import Allow, Role
+from tests.api.deployment import API, Deployment, Person, payment_body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import httpx
+    from fastapi import FastAPI
+    from fastapi.dependencies.models import Dependant
+
+OPEN: Final = {
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", f"{API}/webhooks/{{provider}}"),
+}
+"""Routes for everybody: a webhook has its signature."""
+
+DOCUMENTATION: Final = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
+
+
+class Route(NamedTuple):
+    """A route by method and path."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """For the roles that may: the status with one's own object, and with another's."""
+
+    own: dict[Role, int]
+    anothers: dict[Role, int]
+
+
+def _same(status: int, *roles: Role) -> Rule:
+    return Rule(dict.fromkeys(roles, status), dict.fromkeys(roles, status))
+
+
+READ_BY_AUDITORS: Final = _same(200, Role.AUDITOR, Role.ADMIN)
+READ_BY_ITS_CREATOR: Final = Rule(
+    {Role.CREATOR: 200, Role.ADMIN: 200}, {Role.CREATOR: 403, Role.ADMIN: 200}
+)
+RULES: Final = {
+    Route("POST", "/payments"): _same(202, Role.FAN),
+    Route("POST", "/payments/{payment_id}/cancel"): Rule({Role.FAN: 200}, {Role.FAN: 404}),
+    Route("GET", "/payments/{payment_id}"): Rule(
+        {Role.FAN: 200, Role.ADMIN: 200}, {Role.FAN: 404, Role.ADMIN: 200}
+    ),
+    Route("GET", "/creators/{creator_id}/balance"): READ_BY_ITS_CREATOR,
+    Route("GET", "/creators/{creator_id}/transactions"): READ_BY_ITS_CREATOR,
+    Route("POST", "/admin/creators"): _same(201, Role.ADMIN),
+    Route("PUT", "/admin/creators/{creator_id}/fee-plan"): _same(200, Role.ADMIN),
+    Route("GET", "/audit/events"): READ_BY_AUDITORS,
+    Route("GET", "/audit/streams/{stream_id}"): READ_BY_AUDITORS,
+    Route("GET", "/audit/accounts"): READ_BY_AUDITORS,
+    Route("GET", "/audit/accounts/{account}/entries"): READ_BY_AUDITORS,
+    Route("GET", "/audit/trial-balance"): READ_BY_AUDITORS,
+}
+
+
+def _routes(app: FastAPI) -> Iterator[tuple[Route, Dependant | None]]:
+    for context in iter_route_contexts(app.routes):
+        if not isinstance(context.original_route, APIRoute):
+            assert context.path in DOCUMENTATION
+            continue
+        for method in context.methods or ():
+            yield Route(method, str(context.path)), context.dependant
+
+
+def _declared(dependant: Dependant | None) -> frozenset[Role] | None:
+    """The roles of the `Allow` among a route's dependencies, if it has exactly one."""
+    assert dependant is not None
+    found = [each.call for each in dependant.dependencies if isinstance(each.call, Allow)]
+    if not found:
+        return None
+    [allow] = found
+    return allow.roles
+
+
+def test_every_route_declares_who_may_use_it(app: FastAPI) -> None:
+    undeclared = {route for route, dependant in _routes(app) if _declared(dependant) is None}
+    assert undeclared == OPEN
+
+
+def test_what_the_routes_declare_is_what_was_decided(app: FastAPI) -> None:
+    declared = {
+        Route(route.method, route.path.removeprefix(API)): _declared(dependant)
+        for route, dependant in _routes(app)
+        if route not in OPEN
+    }
+    assert declared == {route: frozenset(rule.own) for route, rule in RULES.items()}
+
+
+@dataclass(frozen=True)
+class World:
+    """Somebody of every role, and the things of others."""
+
+    callers: dict[Role, Person]
+    other_fan: Person
+    other_creator: Person
+
+
+@pytest.fixture(scope="module")
+def world(doors: Deployment) -> World:
+    callers = {role: doors.person(role) for role in Role}
+    callers[Role.CREATOR] = doors.creator()
+    other_creator = doors.creator()
+    for creator in (callers[Role.CREATOR], other_creator):
+        payment_id = doors.pay(doors.fan(), creator)
+        doors.api.deliver(doors.callback(payment_id))
+    return World(callers, doors.fan(), other_creator)
+
+
+def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dict[str, Any]:
+    """A request that is right in everything but perhaps in who sends it."""
+    fan = world.callers[Role.FAN] if own else world.other_fan
+    creator = world.callers[Role.CREATOR] if own else world.other_creator
+    request: dict[str, Any] = {"method": route.method, "path": route.path}
+    if "{payment_id}" in route.path:
+        payment_id = doors.pay(fan, creator)
+        request["path"] = route.path.replace("{payment_id}", payment_id)
+    for name in ("creator_id", "stream_id"):
+        request["path"] = request["path"].replace(f"{{{name}}}", str(creator.id))
+    account = f"creator:{creator.id}:pending"
+    request["path"] = request["path"].replace("{account}", account)
+    if route.path.endswith("/entries"):
+        request["params"] = {"currency": "KES"}
+    if route.method != "GET":
+        request["key"] = str(uuid4())
+    match route:
+        case Route("POST", "/payments"):
+            request["json"] = payment_body(creator)
+        case Route("POST", "/admin/creators"):
+            request["json"] = {"settlement_currency": "KES", "plan": {"fee_basis_points": 1}}
+        case Route("PUT", _):
+            request["json"] = {"fee_basis_points": 1_000, "vat_basis_points": 1_600}
+    return request
+
+
+def _send(doors: Deployment, caller: Person | None, request: dict[str, Any]) -> httpx.Response:
+    rest = {name: value for name, value in request.items() if name not in {"method", "path"}}
+    return doors.api.send(caller, request["method"], request["path"], **rest)
+
+
+@pytest.mark.parametrize("route", RULES, ids=lambda route: f"{route.method} {route.path}")
+@pytest.mark.parametrize("whose", ["own", "anothers"])
+@pytest.mark.parametrize("role", [None, *Role], ids=lambda role: role or "anonymous")
+def test_everybody_gets_what_was_decided(
+    doors: Deployment, world: World, role: Role | None, whose: str, route: Route
+) -> None:
+    request = _request(doors, world, route, own=whose == "own")
+    before = doors.recorded()
+    answer = _send(doors, None if role is None else world.callers[role], request)
+    rule = RULES[route].own if whose == "own" else RULES[route].anothers
+    expected = 401 if role is None else rule.get(role, 403)
+    assert answer.status_code == expected, answer.text
+    if expected >= 400:
+        code = {401: "unauthenticated", 403: "forbidden", 404: "payment_not_found"}[expected]
+        assert answer.json()["error"]["code"] == code
+        events = before["ledger_events"]
+        assert doors.recorded()["ledger_events"] == events
+    if expected in {401, 403}:
+        assert doors.recorded() == before
+
+
+def test_anothers_is_answered_like_what_does_not_exist(doors: Deployment, world: World) -> None:
+    fan = world.callers[Role.FAN]
+    anothers = doors.pay(world.other_fan, world.other_creator)
+
+    def told(answer: httpx.Response) -> tuple[int, dict[str, Any]]:
+        error: dict[str, Any] = answer.json()["error"]
+        del error["request_id"]
+        return answer.status_code, error
+
+    for method, suffix, key in (("GET", "", None), ("POST", "/cancel", str(uuid4()))):
+        there = doors.api.send(fan, method, f"/payments/{anothers}{suffix}", key=key)
+        key = None if key is None else str(uuid4())
+        nowhere = doors.api.send(fan, method, f"/payments/{uuid4()}{suffix}", key=key)
+        assert told(there) == told(nowhere)
+        assert there.status_code == 404
+
+
+def test_a_role_does_not_inherit_what_the_same_id_has_in_another(
+    doors: Deployment, world: World
+) -> None:
+    creator = world.callers[Role.CREATOR]
+    fan = world.callers[Role.FAN]
+    payment_id = doors.pay(fan, creator)
+    balance = f"/creators/{creator.id}/balance"
+    for role in (Role.FAN, Role.AUDITOR, Role.SERVICE):
+        assert doors.api.send(doors.person(role, creator.id), "GET", balance).status_code == 403
+    for role in (Role.CREATOR, Role.AUDITOR, Role.SERVICE):
+        same = doors.person(role, fan.id)
+        assert doors.api.send(same, "GET", f"/payments/{payment_id}").status_code == 403
+
+
+def test_nobody_is_believed_by_what_else_they_say(doors: Deployment, world: World) -> None:
+    fan = world.callers[Role.FAN]
+    path = f"/creators/{world.other_creator.id}/balance"
+    for headers in (
+        {"x-role": "admin"},
+        {"x-forwarded-user": str(world.other_creator.id)},
+        {"x-original-url": "/healthz"},
+        {"x-http-method-override": "POST"},
+        {"cookie": "role=admin"},
+    ):
+        assert doors.api.send(fan, "GET", path, headers=headers).status_code == 403
+        assert doors.api.send(None, "GET", path, headers=headers).status_code == 401
+    assert doors.api.send(fan, "GET", f"{path}?role=admin").status_code == 403
+
+
+def test_an_unknown_creator_is_not_found_by_an_admin_and_forbidden_to_a_creator(
+    doors: Deployment, world: World
+) -> None:
+    for path in ("balance", "transactions"):
+        unknown = f"/creators/{uuid4()}/{path}"
+        assert doors.api.send(doors.admin, "GET", unknown).status_code == 404
+        assert doors.api.send(world.callers[Role.CREATOR], "GET", unknown).status_code == 403
+    unregistered = doors.person(Role.CREATOR, UUID(int=7))
+    answer = doors.api.send(unregistered, "GET", f"/creators/{unregistered.id}/balance")
+    assert answer.status_code == 404

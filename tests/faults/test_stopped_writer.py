@@ -1,0 +1,138 @@
+"""A writer that is stopped in the middle of its turn does not stop the book."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+
+from ledger import turn
+from ledger.application import Ledger
+from tests.builders import initiate_payment, register_creator
+from tests.databases import rows, value
+from tests.faults.workers import write_in_bulk
+from tests.invariants import assert_book_is_sound
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
+    from ledger.database.connections import BookLocation
+    from ledger.database.location import DatabaseLocation
+    from ledger.decisions import Decision
+
+OTHERS_WAIT_SECONDS_MAX = 3.0
+
+HOLDERS = """
+    SELECT pid FROM pg_locks
+    WHERE locktype = 'advisory' AND granted
+      AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+@pytest.fixture
+def creator(ledger: Ledger) -> UUID:
+    stream = uuid4()
+    ledger.execute_one(register_creator(stream))
+    return stream
+
+
+Writer = tuple["SpawnProcess", "Connection"]
+
+
+@pytest.fixture
+def bulk_writer(book: BookLocation, creator: UUID) -> Iterator[Writer]:
+    """Another process that writes without pause."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=write_in_bulk, args=(book, creator, theirs))
+    process.start()
+    assert ours.poll(60)
+    assert ours.recv() == "writing"
+    yield process, ours
+    if process.is_alive():
+        os.kill(process.ident or 0, signal.SIGCONT)
+        process.kill()
+    process.join()
+
+
+def stop_in_the_middle_of_a_turn(writer: SpawnProcess, database: DatabaseLocation) -> None:
+    """Stop the process again and again until it stands still with the lock in its hand."""
+    assert writer.ident is not None
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        time.sleep(random.uniform(0.0, 0.03))
+        os.kill(writer.ident, signal.SIGSTOP)
+        # A COMMIT that was on its way is over by then, and the lock is free.
+        time.sleep(0.1)
+        if rows(database, HOLDERS):
+            return
+        os.kill(writer.ident, signal.SIGCONT)
+    pytest.fail("the writer was never caught in the middle of a turn")
+
+
+def stop_and_measure(
+    rounds: int, ledger: Ledger, creator: UUID, bulk_writer: Writer
+) -> list[float]:
+    process, connection = bulk_writer
+    assert process.ident is not None
+    waits = []
+    for _ in range(rounds):
+        stop_in_the_middle_of_a_turn(process, ledger.book.database)
+        began = time.monotonic()
+        outcome = ledger.execute([initiate_payment(creator)])[0]
+        waits.append(time.monotonic() - began)
+        os.kill(process.ident, signal.SIGCONT)
+        assert outcome.error is None
+    connection.send("stop")
+    assert connection.poll(60)
+    recorded, failures = connection.recv()
+    assert failures == {}, "what was stopped is run again once it goes on"
+    assert value(ledger.book.database, "SELECT count(*) FROM ledger_events") == (
+        2 + recorded + rounds
+    )
+    assert_book_is_sound(ledger.book.database)
+    return waits
+
+
+def test_others_go_on_when_a_writer_is_stopped_holding_the_lock(
+    ledger: Ledger, creator: UUID, bulk_writer: Writer
+) -> None:
+    waits = stop_and_measure(3, ledger, creator, bulk_writer)
+    assert max(waits) < OTHERS_WAIT_SECONDS_MAX, waits
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_others_go_on_twenty_times_when_a_writer_is_stopped_holding_the_lock(
+    ledger: Ledger, creator: UUID, bulk_writer: Writer
+) -> None:
+    waits = stop_and_measure(20, ledger, creator, bulk_writer)
+    assert max(waits) < OTHERS_WAIT_SECONDS_MAX, waits
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_turn_that_paused_too_long_is_run_again(
+    ledger: Ledger, creator: UUID, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    """The server has ended the session meanwhile; nothing is wrong with the commands."""
+    decide, paused = turn.decide, []
+
+    def pause_once(*arguments: object) -> Decision:
+        if not paused:
+            paused.append(True)
+            time.sleep(2.5)
+        return decide(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(turn, "decide", pause_once)
+    outcomes = ledger.execute([initiate_payment(creator) for _ in range(size)])
+    assert [outcome.error for outcome in outcomes] == [None] * size
+    assert [outcome.position for outcome in outcomes] == list(range(3, 3 + size))
+    assert_book_is_sound(ledger.book.database)

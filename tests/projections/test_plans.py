@@ -1,0 +1,139 @@
+"""No question reads the whole journal or the whole log, whatever the planner knows beforehand."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+import pytest
+
+from ledger.database.connections import READER_SETTINGS
+from ledger.events import CreatorRegistered
+from projections.account_entries import READ_ENTRIES, READ_ENTRIES_NEWEST_FIRST
+from projections.balances import READ_BALANCES, READ_BALANCES_AS_OF
+from projections.event_log import READ_LOG, READ_STREAM
+from projections.payments import READ_PAYMENTS
+from projections.reader import LOOK_UP_SETTINGS, POSITION_MAX, READ_HEAD, READ_POSITION_AT
+from projections.transactions import READ_TRANSACTIONS
+from projections.trial_balance import READ_ACCOUNTS, READ_TRIAL_BALANCE
+from tests.projections.long_book import CREATORS, HEAD, LINES, creator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ledger.database.connections import BookLocation
+
+MOMENT = HEAD // 2
+ACCOUNT = {"account": "provider:sandbox:collection", "currency": "KES"}
+CREATOR = {"creator_id": creator(1), "topic": CreatorRegistered.TOPIC}
+PAGE = {"position": MOMENT, "line": 0, "end": MOMENT, "limit": 201}
+RANGE = {"first": MOMENT, "last": POSITION_MAX, "topic": None, "limit": 201}
+
+Parameters = Mapping[Any, object] | Sequence[object]
+
+QUESTIONS: dict[str, tuple[str, Parameters]] = {
+    "balances": (READ_BALANCES, ([creator(n) for n in range(1, 65)], CreatorRegistered.TOPIC)),
+    "balances as of": (READ_BALANCES_AS_OF, {**CREATOR, "position": MOMENT}),
+    "transactions": (READ_TRANSACTIONS, {**CREATOR, **PAGE}),
+    "payments": (READ_PAYMENTS, ([creator(n) for n in range(2_000, 2_064)], [POSITION_MAX] * 64)),
+    "log": (READ_LOG, RANGE),
+    "stream": (READ_STREAM, {**RANGE, "stream_id": creator(5)}),
+    "accounts": (READ_ACCOUNTS, {**PAGE, "prefix": "creator:", "account": "", "currency": ""}),
+    "trial balance": (READ_TRIAL_BALANCE, {"position": MOMENT}),
+    "entries": (READ_ENTRIES, {**PAGE, **ACCOUNT, "position": 0}),
+    "entries backwards": (READ_ENTRIES_NEWEST_FIRST, {**PAGE, **ACCOUNT}),
+    "head": (READ_HEAD, ()),
+    "position at": (READ_POSITION_AT, ["2026-03-01 12:00:00+00"]),
+}
+
+SETTINGS = {
+    "as the reader connects": LOOK_UP_SETTINGS,
+    "with PostgreSQL's own choice": READER_SETTINGS,
+}
+
+PLAN_MODES = ("force_generic_plan", "force_custom_plan")
+
+
+@pytest.fixture(params=SETTINGS)
+def connection(
+    long_book: BookLocation, request: pytest.FixtureRequest
+) -> Iterator[psycopg.Connection[Any]]:
+    """A connection to the long book, with each of the settings."""
+    conninfo = long_book.conninfo(SETTINGS[request.param])
+    with psycopg.connect(conninfo, autocommit=True) as connection:
+        yield connection
+
+
+def explained(
+    connection: psycopg.Connection[Any], mode: str, query: str, parameters: Parameters
+) -> list[dict[str, Any]]:
+    """Every node of the plan with which a prepared statement runs."""
+    statement, values = prepared(query, parameters)
+    connection.execute(f"SET plan_cache_mode = {mode}".encode())
+    connection.execute(f"PREPARE question AS {statement}".encode())
+    arguments = ", ".join(["%s"] * len(values))
+    execute = f"EXECUTE question ({arguments})" if values else "EXECUTE question"
+    client_side = psycopg.ClientCursor(connection)
+    client_side.execute(
+        f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF, FORMAT JSON) {execute}".encode(), values
+    )
+    row = client_side.fetchone()
+    assert row is not None
+    return list(nodes(row[0][0]["Plan"]))
+
+
+def prepared(query: str, parameters: Parameters) -> tuple[str, list[Any]]:
+    """The query with numbered parameters, and their values in that order."""
+    values: list[Any] = []
+    numbers: dict[str, int] = {}
+
+    def number(found: re.Match[str]) -> str:
+        name = found[1] or str(len(values))
+        if name not in numbers:
+            values.append(
+                parameters[name] if isinstance(parameters, Mapping) else parameters[int(name)]
+            )
+            numbers[name] = len(values)
+        return f"${numbers[name]}"
+
+    return re.sub(r"%(?:\((\w+)\))?b", number, query), values
+
+
+def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """A plan's nodes, outermost first."""
+    yield plan
+    for part in plan.get("Plans", []):
+        yield from nodes(part)
+
+
+@pytest.mark.parametrize("mode", PLAN_MODES)
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_goes_by_index(
+    connection: psycopg.Connection[Any], name: str, mode: str
+) -> None:
+    query, parameters = QUESTIONS[name]
+    plan = explained(connection, mode, query, parameters)
+    scanned = {node.get("Relation Name") for node in plan if node["Node Type"] == "Seq Scan"}
+    # The trial balance is about every account, and reads the table of accounts once.
+    assert scanned <= ({"balances"} if name == "trial balance" else set())
+
+
+@pytest.mark.parametrize("mode", PLAN_MODES)
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_a_question_reads_no_more_than_it_answers(
+    connection: psycopg.Connection[Any], name: str, mode: str
+) -> None:
+    query, parameters = QUESTIONS[name]
+    plan = explained(connection, mode, query, parameters)
+    rows_read = sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in plan
+        if "Relation Name" in node
+    )
+    if name == "trial balance":
+        assert rows_read <= 2 * (CREATORS + 1)
+    else:
+        assert rows_read <= 5 * 201
+    assert LINES == 100_000
