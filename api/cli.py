@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 from uuid import UUID, uuid4
 
+import psycopg
 import typer
 import uvicorn
 from pydantic import ValidationError
@@ -27,6 +28,8 @@ from api.sandbox_operator.__main__ import main as operate
 from api.settings import Settings
 from api.tokens import NotInProductionError, issue_token
 from ledger.application import Ledger
+from ledger.database.binaries import PostgresUnavailable
+from ledger.database.location import InvalidDatabaseUrl
 from ledger.database.migrate import migrate as run_migrations
 from ledger.database.migrate import newest_revision
 from ledger.database.preflight import UnsafeDatabaseError, check_database
@@ -151,9 +154,15 @@ def _refuse_unsafe(settings: Settings, role: DatabaseRole) -> None:
     """Say in one line why the database is not safe, instead of a traceback."""
     try:
         check_database(book_location(settings, role))
-    except UnsafeDatabaseError as error:
-        typer.echo(f"Not starting: {error}", err=True)
-        raise typer.Exit(1) from None
+    except (UnsafeDatabaseError, InvalidDatabaseUrl, PostgresUnavailable) as error:
+        reason = str(error)
+    except psycopg.OperationalError:
+        # Its own text names host and user; the settings say the same to whoever may read them.
+        reason = "The database cannot be reached. Start it, or correct DATABASE_URL."
+    else:
+        return
+    typer.echo(f"Not starting: {reason}", err=True)
+    raise typer.Exit(1)
 
 
 async def _dispatch(settings: Settings) -> None:

@@ -57,7 +57,7 @@ def _dumps_text(event: Any, **_: Any) -> str:  # noqa: ANN401 - a log event hold
 
 
 def _trace_without_texts(_logger: object, _method: str, event: EventDict) -> EventDict:
-    """Say where an exception was raised and of what kind it is; its text may quote what was sent."""
+    """Say where an exception was raised, and of what kind; its text may quote what was sent."""
     given = event.pop("exc_info", None)
     if given:
         error = given[1] if isinstance(given, tuple) else given

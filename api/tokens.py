@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -48,7 +49,7 @@ def development_key_set(settings: Settings) -> Path:
     public = json.loads(OKPAlgorithm.to_jwk(private.public_key()))
     path = settings.data_directory / "keys" / "development_key_set.json"
     public.update(kid=KEY_ID, alg="EdDSA", use="sig")
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
     temporary.write_text(json.dumps({"keys": [public]}))
     temporary.replace(path)
     return path
@@ -75,20 +76,25 @@ def issue_token(
 def _signing_key(settings: Settings) -> Ed25519PrivateKey:
     path = settings.data_directory / "keys" / "development_signing_key.pem"
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        _make_signing_key(path)
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    assert isinstance(key, Ed25519PrivateKey)  # noqa: S101 - we wrote it
+    return key
+
+
+def _make_signing_key(path: Path) -> None:
     new = Ed25519PrivateKey.generate().private_bytes(
         Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
     )
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
+    temporary = path.with_suffix(f".{secrets.token_hex(8)}.tmp")
     try:
         descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(new)
-        # A hard link fails where the key exists, so the first of several processes wins whole.
+        # A hard link fails where the key exists, so the first of several makers wins whole.
         os.link(temporary, path)
     except FileExistsError:
         pass
     finally:
         temporary.unlink(missing_ok=True)
-    key = load_pem_private_key(path.read_bytes(), password=None)
-    assert isinstance(key, Ed25519PrivateKey)  # noqa: S101 - we wrote it
-    return key

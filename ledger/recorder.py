@@ -293,7 +293,7 @@ def _write(connection: psycopg.Connection[Any], writes: Writes) -> None:
         _write_journal(connection, writes.book)
     if writes.keys:
         rows = [
-            row._replace(parameters=Jsonb(row.parameters) if row.parameters else None)
+            (*row[:7], Jsonb(row.parameters) if row.parameters else None, row.verdict)
             for row in writes.keys
         ]
         connection.execute(INSERT_KEYS, [writes.recorded_at, *_columns(rows, 9)])

@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 TURN_COMMANDS_MAX: Final = 256
 TURN_SECONDS_MAX: Final = 0.020
 ALONE_COMMANDS_MAX: Final = 1_000
+ALONE_SECONDS_MAX: Final = 0.5
 BULK_SLICE_MIN: Final = 16
 SINGLES_REMEMBERED_SECONDS: Final = 0.25
 QUEUE_COMMANDS_MAX: Final = 20_000
@@ -152,7 +153,9 @@ class GroupCommitWriter:
     def _limit(self, singles: int, now: float) -> int:
         singles_about = now - self._singles_seen_at < SINGLES_REMEMBERED_SECONDS
         if len(self._queue) == 1 and not singles_about:
-            return ALONE_COMMANDS_MAX
+            # Alone, but well within the time that a turn may hold the lock.
+            in_time = int(ALONE_SECONDS_MAX / self._seconds_a_command)
+            return max(BULK_SLICE_MIN, min(ALONE_COMMANDS_MAX, in_time))
         in_time = int(TURN_SECONDS_MAX / self._seconds_a_command)
         limit = max(BULK_SLICE_MIN, min(TURN_COMMANDS_MAX, in_time))
         if singles_about:

@@ -1,4 +1,4 @@
-"""Databases for tests: copies of one migrated template, and what lies in them, read as superuser."""
+"""Databases for tests: copies of one migrated template, and what lies in them."""
 
 from __future__ import annotations
 

@@ -224,4 +224,8 @@ def _instant(value: object) -> datetime | None:
     instant = datetime.fromisoformat(str(value))
     if instant.tzinfo is None:
         raise UnreadableError("time_without_zone")
-    return instant
+    try:
+        # Near the ends of the calendar an offset leads out of it, where no reader can follow.
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise UnreadableError("time_beyond_calendar") from None

@@ -56,6 +56,9 @@ PORT: Final = 5432
 """Part of the socket's name only: nothing listens on TCP."""
 SOCKET_NAME: Final = f".s.PGSQL.{PORT}"
 SOCKET_PATH_BYTES_MAX: Final = 99
+SSL_REQUEST: Final = bytes.fromhex("00000008 04d2162f")
+"""The shortest question of the protocol that every server answers, without a line in its log."""
+ANSWER_SECONDS_MAX: Final = 5
 START_SECONDS_MAX: Final = 120
 STOP_SECONDS_MAX: Final = 60
 ORPHANS_SECONDS_MAX: Final = 15
@@ -533,13 +536,21 @@ class _Postmaster:
             return None
 
     def listens(self) -> bool:
-        """Ask the socket: process ids are reused, and a zombie has one too."""
+        """Ask the server itself, since no trace of it proves that it lives.
+
+        Process ids are reused, a zombie has one too, and the kernel accepts connections for a
+        server that is just being killed.
+        """
         with socket.socket(socket.AF_UNIX) as client:
+            client.settimeout(ANSWER_SECONDS_MAX)
             try:
                 client.connect(f"{self.socket_directory}/.s.PGSQL.{self.port}")
+                client.sendall(SSL_REQUEST)
+                return client.recv(1) != b""
+            except (TimeoutError, BlockingIOError):
+                return True  # somebody is there, and busy
             except OSError:
                 return False
-        return True
 
 
 def _environment() -> dict[str, str]:

@@ -99,7 +99,7 @@ class ApiProcess(HttpProcess):
         *,
         key: str | None = None,
         headers: Mapping[str, str] | None = None,
-        **request: Any,
+        **request: Any,  # noqa: ANN401 - httpx's own
     ) -> httpx.Response:
         """Send a request below /api/v1 as `caller`."""
         given = dict(caller.headers if caller is not None else {})
@@ -149,9 +149,7 @@ class OperatorProcess(HttpProcess):
 
     def deliveries(self, payment_id: UUID | str) -> list[dict[str, Any]]:
         """Every attempt to deliver a callback about a payment."""
-        answer = self.client.get(
-            "/v1/statistics/deliveries", params={"reference": str(payment_id)}
-        )
+        answer = self.client.get("/v1/statistics/deliveries", params={"reference": str(payment_id)})
         deliveries: list[dict[str, Any]] = answer.json()["deliveries"]
         return deliveries
 
@@ -226,9 +224,7 @@ class Deployment:
                 **timings,
             }.items()
         }
-        self._operator = OperatorProcess(
-            environment, self.directory, api_key=self.sandbox_api_key
-        )
+        self._operator = OperatorProcess(environment, self.directory, api_key=self.sandbox_api_key)
         return self
 
     def add_apis(self, count: int) -> Self:
@@ -271,8 +267,10 @@ class Deployment:
                 process.wait_until_ready()
 
     def stop(self) -> None:
-        for process in [*self.apis, *([self._operator] if self._operator else [])]:
-            process.client.close()
+        for api in self.apis:
+            api.client.close()
+        if self._operator is not None:
+            self._operator.client.close()
         with ThreadPoolExecutor() as pool:
             list(pool.map(Process.terminate, self.processes))
 
@@ -300,9 +298,7 @@ class Deployment:
         }
         if name is not None:
             body["name"] = name
-        answer = self.api.send(
-            self.admin, "POST", "/admin/creators", key=str(uuid4()), json=body
-        )
+        answer = self.api.send(self.admin, "POST", "/admin/creators", key=str(uuid4()), json=body)
         assert answer.status_code == httpx.codes.CREATED, answer.text
         return person
 
@@ -325,7 +321,7 @@ class Deployment:
             json=payment_body(creator, digits=digits, amount=amount),
         )
 
-    def pay(self, fan: Person, creator: Person, **options: Any) -> str:
+    def pay(self, fan: Person, creator: Person, **options: Any) -> str:  # noqa: ANN401 - as `initiate`
         """Start a payment; its id."""
         answer = self.initiate(fan, creator, **options)
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
@@ -356,7 +352,11 @@ class Deployment:
         return int(balance["pending"])
 
     def callback(
-        self, reference: UUID | str, status: str = "succeeded", /, **options: Any
+        self,
+        reference: UUID | str,
+        status: str = "succeeded",
+        /,
+        **options: Any,  # noqa: ANN401 - as `callback`
     ) -> SignedCallback:
         """A callback that is signed with the right secret."""
         return callback(self.webhook_secret, reference, status, **options)

@@ -64,7 +64,5 @@ def leaks_in_log(path: Path, *secrets: str) -> list[str]:
     return [
         f"{path.name}: {line}"
         for line in path.read_text(errors="replace").splitlines()
-        if PERSONAL.search(line)
-        or TOKEN.search(line)
-        or any(secret in line for secret in secrets)
+        if PERSONAL.search(line) or TOKEN.search(line) or any(secret in line for secret in secrets)
     ]

@@ -229,7 +229,14 @@ def test_anothers_same_key_is_another_key(doors: Deployment) -> None:
 def test_the_longest_and_the_oddest_key_work(doors: Deployment) -> None:
     fan, creator = doors.fan(), doors.creator()
     printable = "".join(map(chr, range(0x21, 0x7F)))
-    for key in ("k", "k" * 255, printable, "'; DROP TABLE turns; --".replace(" ", "_"), "%00", "\\0"):
+    for key in (
+        "k",
+        "k" * 255,
+        printable,
+        "'; DROP TABLE turns; --".replace(" ", "_"),
+        "%00",
+        "\\0",
+    ):
         first = doors.initiate(fan, creator, key=key)
         assert first.status_code == 202, key
         _assert_same(first, doors.initiate(fan, creator, key=key))

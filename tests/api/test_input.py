@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import statistics
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -17,7 +16,7 @@ from tests.api.deployment import API, COUNTS, PHONE_PREFIX, ApiProcess, Deployme
 from tests.databases import superuser
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.api.documentation import Documentation, Operation
 
@@ -92,14 +91,26 @@ PAYMENT: Final = Request(
         "money.currency": NOT_A_CURRENCY,
         "purpose": (*NOT_TEXT, *DECEIVING, "null", '""', '"zqzq"', '"TIP"', '"tip "'),
         "reference": (
-            *NOT_TEXT, *DECEIVING, "null", '""', '"zqzq zqzq"', '"zqzq/"', '"\u00e9"',
+            *NOT_TEXT,
+            *DECEIVING,
+            "null",
+            '""',
+            '"zqzq zqzq"',
+            '"zqzq/"',
+            '"\u00e9"',
             f'"{"z" * 65}"',
-        ),  # fmt: skip
+        ),
         "phone": NOT_A_PHONE,
         "provider": (
-            *NOT_TEXT, *DECEIVING, "null", '""', '"zqzq"', '"SANDBOX"', '"sand box"',
+            *NOT_TEXT,
+            *DECEIVING,
+            "null",
+            '""',
+            '"zqzq"',
+            '"SANDBOX"',
+            '"sand box"',
             f'"{"z" * 41}"',
-        ),  # fmt: skip
+        ),
     },
     frozenset({"purpose", "reference", "provider"}),
 )
@@ -155,7 +166,7 @@ class Door:
         given = {"content-type": "application/json", **headers}
         return self.request(request.method, request.path, content=content, headers=given)
 
-    def request(self, method: str, path: str, **options: Any) -> httpx.Response:
+    def request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         caller = self.callers[path.split("/")[1]]
         if method != "GET":
             options.setdefault("key", str(uuid4()))
@@ -182,14 +193,14 @@ def creator(doors: Deployment) -> Person:
 
 
 @pytest.fixture(scope="module")
-def count(doors: Deployment) -> Iterator[Any]:
+def count(doors: Deployment) -> Iterator[Callable[[], object]]:
     """How much lies in every table that a request may write."""
     with superuser(doors.database) as connection:
         yield lambda: connection.execute(COUNTS.encode()).fetchone()
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_recorded(count: Any) -> Iterator[None]:
+def nothing_is_recorded(count: Callable[[], object]) -> Iterator[None]:
     """Holds for every test in this module."""
     before = count()
     yield
@@ -246,9 +257,7 @@ def test_a_wrong_value_is_refused(door: Door, request_: Request, field: str, lit
 
 
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
-def test_what_these_tests_take_for_right_would_be_accepted(
-    door: Door, request_: Request
-) -> None:
+def test_what_these_tests_take_for_right_would_be_accepted(door: Door, request_: Request) -> None:
     """Otherwise they could be refused for another reason than the one they mean."""
     answer = door.send(request_, json.dumps(request_.body).encode(), **{"idempotency-key": "a b"})
     [detail] = _refused(answer)["details"]
@@ -262,7 +271,7 @@ FIELDS: Final = [
 ]
 
 
-REQUIRED: Final = [each for each in FIELDS if each.values[1] not in each.values[0].optional]  # type: ignore[union-attr, operator]
+REQUIRED: Final = [each for each in FIELDS if each.values[1] not in each.values[0].optional]  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("request_", "field"), REQUIRED)
@@ -294,9 +303,7 @@ OBJECTS: Final = [
 
 @pytest.mark.parametrize("name", ["unknown", "", "Phone", "__proto__", "0", "a.b"])
 @pytest.mark.parametrize(("request_", "place"), OBJECTS)
-def test_an_unknown_field_is_refused(
-    door: Door, request_: Request, place: str, name: str
-) -> None:
+def test_an_unknown_field_is_refused(door: Door, request_: Request, place: str, name: str) -> None:
     body = json.loads(json.dumps(request_.body))
     (body[place] if place else body)[name] = ECHO
     expected = f"{place}.{name}" if place else name
@@ -379,9 +386,7 @@ def test_nesting_within_the_bound_is_read(door: Door) -> None:
     ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=zqzq",
      "application/xml", "zqzq", "", "application/octet-stream"],
 )  # fmt: skip
-def test_another_content_type_is_refused(
-    door: Door, request_: Request, content_type: str
-) -> None:
+def test_another_content_type_is_refused(door: Door, request_: Request, content_type: str) -> None:
     body = json.dumps(request_.body).encode()
     _refused(door.send(request_, body, **{"content-type": content_type}))
 
@@ -408,9 +413,7 @@ def test_a_body_whose_length_is_not_declared_is_measured_all_the_same(door: Door
 
 
 def test_a_webhook_has_the_same_bound(doors: Deployment) -> None:
-    answer = doors.api.client.post(
-        f"{API}/webhooks/sandbox", content=b" " * (BODY_BYTES_MAX + 1)
-    )
+    answer = doors.api.client.post(f"{API}/webhooks/sandbox", content=b" " * (BODY_BYTES_MAX + 1))
     _refused(answer, status=413)
 
 
@@ -418,10 +421,10 @@ def test_a_webhook_has_the_same_bound(doors: Deployment) -> None:
     "key", [None, "", "a b", "a\tb", "\u00e9", "\u202e", "k" * 256, "k" * 10_000]
 )
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
-def test_a_wrong_idempotency_key_is_named(
-    door: Door, request_: Request, key: str | None
-) -> None:
-    headers = [(b"authorization", f"Bearer {door.callers[request_.path.split('/')[1]].token}".encode())]
+def test_a_wrong_idempotency_key_is_named(door: Door, request_: Request, key: str | None) -> None:
+    headers = [
+        (b"authorization", f"Bearer {door.callers[request_.path.split('/')[1]].token}".encode())
+    ]
     headers.append((b"content-type", b"application/json"))
     if key is not None:
         headers.append((b"idempotency-key", key.encode()))
@@ -453,7 +456,9 @@ NOT_A_CURSOR: Final = (
 )  # fmt: skip
 
 
-def _bad_parameters(operation: Operation, documentation: Documentation) -> Iterator[tuple[str, str, str]]:
+def _bad_parameters(
+    operation: Operation, documentation: Documentation
+) -> Iterator[tuple[str, str, str]]:
     """Where, which parameter, and a wrong value, for every parameter that is documented."""
     route = documentation.document["paths"][operation.path][operation.method.lower()]
     for parameter in route.get("parameters", []):
@@ -477,7 +482,9 @@ def _bad_parameters(operation: Operation, documentation: Documentation) -> Itera
 
 def _kinds(schema: dict[str, Any]) -> set[str]:
     options = [schema, *schema.get("anyOf", [])]
-    return {str(option[name]) for option in options for name in ("type", "format") if name in option}
+    return {
+        str(option[name]) for option in options for name in ("type", "format") if name in option
+    }
 
 
 def test_every_wrong_parameter_of_every_route_is_refused(
@@ -543,7 +550,7 @@ def test_a_method_or_path_that_is_not_there_is_answered_in_the_same_shape(door: 
 
 
 def test_refusing_is_quick(
-    door: Door, record_testsuite_property: Any, capsys: pytest.CaptureFixture[str]
+    door: Door, record_testsuite_property: Callable[[str, object], None]
 ) -> None:
     """Measured over this module; the bound is wide, since the machine may be busy."""
     slowest, median = max(door.seconds), statistics.median(door.seconds)

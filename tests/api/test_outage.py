@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from uuid import uuid4
@@ -11,14 +12,14 @@ import httpx
 import pytest
 
 from ledger.database.embedded import EmbeddedPostgres
-from tests.api.deployment import NET, Deployment, payment_body
+from tests.api.deployment import NET, Deployment
 from tests.api.load import Load
-from tests.api.processes import wait_until
+from tests.api.processes import Process, wait_until
 from tests.databases import Databases, value
 from tests.invariants import assert_book_is_sound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from tests.api.documentation import Documentation
 
@@ -60,26 +61,23 @@ def test_while_the_database_is_away_nothing_is_recorded_and_the_key_works_afterw
     recorded = deployment.recorded()
     server.stop()
 
-    meanwhile = [deployment.initiate(fan, creator, key="meanwhile") for _ in range(3)]
-    meanwhile.append(deployment.initiate(fan, creator, key="before"))
-    meanwhile.append(deployment.api.deliver(waiting))
-    meanwhile.append(
-        deployment.api.send(
-            deployment.admin, "PUT", f"/admin/creators/{creator.id}/fee-plan", key=str(uuid4()),
-            json={"fee_basis_points": 1},
-        )
-    )  # fmt: skip
-    for path, caller in (
-        (f"/payments/{uuid4()}", fan),
-        (f"/creators/{creator.id}/balance", creator),
-        ("/audit/trial-balance", deployment.auditor),
-    ):
-        meanwhile.append(deployment.api.send(caller, "GET", path))
+    send, plan_path = deployment.api.send, f"/admin/creators/{creator.id}/fee-plan"
+    asks: list[Callable[[], httpx.Response]] = [
+        lambda: deployment.initiate(fan, creator, key="meanwhile"),
+        lambda: deployment.initiate(fan, creator, key="meanwhile"),
+        lambda: deployment.initiate(fan, creator, key="before"),
+        lambda: deployment.api.deliver(waiting),
+        lambda: send(deployment.admin, "PUT", plan_path, key="plan", json={"fee_basis_points": 1}),
+        lambda: send(fan, "GET", f"/payments/{uuid4()}"),
+        lambda: send(creator, "GET", f"/creators/{creator.id}/balance"),
+        lambda: send(deployment.auditor, "GET", "/audit/trial-balance"),
+        lambda: deployment.api.client.get("/readyz"),
+    ]
+    with ThreadPoolExecutor(len(asks)) as pool:
+        meanwhile = list(pool.map(lambda ask: ask(), asks))
     for answer in meanwhile:
         assert answer.status_code == 503, answer.text
         assert answer.json()["error"]["code"] in {"nothing_recorded", "unavailable"}
-    not_ready = deployment.api.client.get("/readyz")
-    assert not_ready.status_code == 503
     assert deployment.api.client.get("/healthz").status_code == 200
     # What needs no database is answered as ever.
     refused = deployment.api.send(fan, "POST", "/payments", key="k", json={})
@@ -139,14 +137,23 @@ def test_a_database_that_stops_under_load_makes_no_answer_untrue(
 
 
 def test_a_process_does_not_start_without_its_database_and_says_so_in_a_line(
-    server: EmbeddedPostgres, deployment: Deployment, documentation: Documentation, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    from tests.api.processes import Process
-
-    environment = {**deployment.environment(), "PORT": "0"}
-    environment["DATABASE_URL"] = "postgresql://nobody:zqzq-password@127.0.0.1:1/hesabu"
-    for command in ("serve", "dispatcher"):
-        process = Process(command, ["api.cli", command], environment, tmp_path)
+    nowhere = "postgresql://nobody:zqzq-password@127.0.0.1:1/hesabu"
+    no_url = "postgresql://nobody:zqzq-password@[/hesabu"
+    processes = [
+        Process(
+            name,
+            ["api.cli", name],
+            {"PORT": "0", "DATABASE_URL": url, "HESABU_DATA_DIRECTORY": str(tmp_path)},
+            tmp_path,
+        )
+        for name, url in (("serve", nowhere), ("dispatcher", no_url))
+    ]
+    for process in processes:
         process.start()
-        assert process.wait_for_end() != 0
-        assert "zqzq-password" not in process.log_text()
+    for process in processes:
+        assert process.wait_for_end() == 1
+        [line] = process.log_text().splitlines()
+        assert line.startswith("Not starting: The database")
+        assert "zqzq-password" not in line

@@ -122,7 +122,9 @@ def test_no_event_and_no_answer_to_an_auditor_names_a_person(
     stories: Deployment, told: list[str]
 ) -> None:
     for headers in ({}, {"accept": "application/x-ndjson"}):
-        answer = stories.api.send(stories.auditor, "GET", "/audit/events?limit=200", headers=headers)
+        answer = stories.api.send(
+            stories.auditor, "GET", "/audit/events?limit=200", headers=headers
+        )
         assert not PERSONAL.search(answer.text)
     topics = {topic for (topic,) in rows(stories.database, "SELECT topic FROM ledger_events")}
     assert "creator.registered.v1" in topics
@@ -141,7 +143,7 @@ def test_no_log_holds_personal_data_a_token_or_a_secret(
     assert '"route":"/payments' in told_of
 
 
-NOISY: Final = '''
+NOISY: Final = """
 import logging, structlog
 from pydantic import BaseModel
 from api.observability import configure_logging
@@ -162,7 +164,7 @@ def validation():
     Money.model_validate({"amount": "SECRET +254709481000 Zqcanary"})
 
 def several_lines():
-    raise ValueError("first\\n  indented 254709481000\\n    File \\"x\\", line 1\\nTraceback Zqcanary\\n")
+    raise ValueError("first\\n  indented 254709481000\\n    File 'x', line 1\\nTraceback Zqcanary")
 
 def chained():
     try:
@@ -187,7 +189,7 @@ def odd():
 
 for how in (validation, several_lines, chained, grouped, noted, odd):
     fail(how)
-'''
+"""
 
 
 def test_a_logged_exception_says_where_and_what_kind_but_never_its_text() -> None:

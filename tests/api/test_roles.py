@@ -150,6 +150,8 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
             request["json"] = {"settlement_currency": "KES", "plan": {"fee_basis_points": 1}}
         case Route("PUT", _):
             request["json"] = {"fee_basis_points": 1_000, "vat_basis_points": 1_600}
+        case _:
+            pass
     return request
 
 
@@ -188,10 +190,11 @@ def test_anothers_is_answered_like_what_does_not_exist(doors: Deployment, world:
         del error["request_id"]
         return answer.status_code, error
 
-    for method, suffix, key in (("GET", "", None), ("POST", "/cancel", str(uuid4()))):
-        there = doors.api.send(fan, method, f"/payments/{anothers}{suffix}", key=key)
-        key = None if key is None else str(uuid4())
-        nowhere = doors.api.send(fan, method, f"/payments/{uuid4()}{suffix}", key=key)
+    for method, suffix in (("GET", ""), ("POST", "/cancel")):
+        there, nowhere = (
+            doors.api.send(fan, method, f"/payments/{payment_id}{suffix}", key=str(uuid4()))
+            for payment_id in (anothers, uuid4())
+        )
         assert told(there) == told(nowhere)
         assert there.status_code == 404
 

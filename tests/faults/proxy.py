@@ -1,4 +1,4 @@
-"""A proxy before PostgreSQL that understands just enough of its protocol to cut at the worst moment.
+"""A proxy before PostgreSQL that knows its protocol well enough to cut at the worst moment.
 
 It forwards messages between a Unix socket of its own and the server's, remembers which prepared
 statement says COMMIT, and closes both sides where it is told to.

@@ -84,5 +84,4 @@ def test_four_bulk_writers_do_not_more_than_double_the_wait_of_singles(ledger: L
             break
     else:
         raise AssertionError([f"{a * 1e3:.1f} → {b * 1e3:.1f} ms" for a, b in measured])
-    print([f"{a * 1e3:.1f} → {b * 1e3:.1f} ms" for a, b in measured])
     assert_book_is_sound(ledger.book.database)

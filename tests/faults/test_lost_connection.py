@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID, uuid4
@@ -13,6 +12,7 @@ import pytest
 from ledger import turn
 from ledger.application import Ledger
 from ledger.database.location import DatabaseLocation
+from ledger.decisions import LedgerCommand
 from ledger.errors import CreatorNotFound, NothingRecorded, OutcomeUnknown
 from ledger.outcome import Outcome
 from tests.builders import (
@@ -68,7 +68,7 @@ def test_a_whole_batch_in_doubt_gets_its_first_answers_refusals_included(
     for _ in range(20):
         proxy.cut = Cut.AFTER_COMMIT
         first = initiate_payment(creator)
-        batch = [
+        batch: list[LedgerCommand] = [
             first,
             initiate_payment(uuid4()),
             first,
@@ -107,9 +107,8 @@ def test_a_commit_that_never_arrived_is_recorded_by_the_second_try(
 
 
 @pytest.fixture
-def little_patience(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def little_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(turn, "DOUBT_SECONDS_MAX", 0.3)
-    yield
 
 
 @pytest.mark.usefixtures("little_patience")

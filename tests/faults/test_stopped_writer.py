@@ -15,6 +15,7 @@ import pytest
 
 from ledger import turn
 from ledger.application import Ledger
+from ledger.decisions import decide
 from tests.builders import initiate_payment, register_creator
 from tests.databases import rows, value
 from tests.faults.workers import write_in_bulk
@@ -26,7 +27,8 @@ if TYPE_CHECKING:
 
     from ledger.database.connections import BookLocation
     from ledger.database.location import DatabaseLocation
-    from ledger.decisions import Decision
+    from ledger.decisions import Decision, LedgerCommand, States
+    from ledger.events import Occasion
 
 OTHERS_WAIT_SECONDS_MAX = 3.0
 
@@ -123,13 +125,12 @@ def test_a_turn_that_paused_too_long_is_run_again(
     ledger: Ledger, creator: UUID, monkeypatch: pytest.MonkeyPatch, size: int
 ) -> None:
     """The server has ended the session meanwhile; nothing is wrong with the commands."""
-    decide, paused = turn.decide, []
+    pauses = [2.5]
 
-    def pause_once(*arguments: object) -> Decision:
-        if not paused:
-            paused.append(True)
-            time.sleep(2.5)
-        return decide(*arguments)  # type: ignore[arg-type]
+    def pause_once(command: LedgerCommand, states: States, at: Occasion) -> Decision:
+        if pauses:
+            time.sleep(pauses.pop())
+        return decide(command, states, at)
 
     monkeypatch.setattr(turn, "decide", pause_once)
     outcomes = ledger.execute([initiate_payment(creator) for _ in range(size)])

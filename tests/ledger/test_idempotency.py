@@ -195,7 +195,7 @@ def test_a_transaction_pays_one_payment_whatever_is_said_and_wherever(
     ledger.execute([report_success(payment, transaction="T1") for payment in payments[:2]])
     other.execute_one(report_success(payments[2], transaction="T1"))
     other.close()
-    states = [ledger.repository.get(payment).state for payment in payments]
+    states: list[str] = [ledger.repository.get(payment).state for payment in payments]
     assert states == ["succeeded", "initiated", "initiated"]
     assert_book_is_sound(book.database)
 

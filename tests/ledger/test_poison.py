@@ -210,7 +210,7 @@ def test_a_half_made_decision_leaves_nothing_behind(
     fine, broken = with_version(3), with_version(2**70)
 
     def decide(*arguments: object) -> list[CreatorEvent]:
-        return fine(*arguments) + [object()]  # type: ignore[arg-type, operator, list-item]
+        return [*fine(*arguments), object()]  # type: ignore[arg-type, list-item]
 
     creator = uuid4()
     ledger.execute_one(register_creator(creator))
@@ -273,7 +273,7 @@ def test_several_poisonous_commands_fail_and_all_others_go_on(
     ledger: Ledger, database: DatabaseLocation
 ) -> None:
     batch = full_batch(ledger)
-    poisons = {
+    poisons: dict[int, LedgerCommand] = {
         0: register_creator(key=caller_key(ZERO)),
         100: report_of(money(2**63)),
         101: report_of(money(1), transaction=LONE_SURROGATE),

@@ -11,6 +11,7 @@ import pytest
 
 from projections.balances import Balances, CreatorBalances, CurrencyBalances
 from projections.reader import PositionNotReached, Reader
+from projections.trial_balance import accounts_page, trial_balance
 from tests.builders import initiate_payment, register_creator, report_success
 from tests.databases import superuser
 from tests.projections.conftest import CountingReader
@@ -254,6 +255,35 @@ def test_position_and_amounts_are_of_one_snapshot_while_money_arrives(
                 # Each event from here on is one payment of 100,000.
                 assert found.currencies[0]["pending"] == (found.position - start) * NET
             await paying
+
+    asyncio.run(scenario())
+
+
+def test_an_event_that_touches_an_account_twice_counts_as_a_whole(
+    ledger: Ledger, book: BookLocation
+) -> None:
+    creator = uuid4()
+    ledger.execute_one(register_creator(creator))
+    initiated = ledger.execute_one(initiate_payment(creator))
+    position = ledger.execute_one(report_success(initiated.stream)).position
+    ledger.execute_one(report_success(ledger.execute_one(initiate_payment(creator)).stream))
+    # No event does so today, but an entry may: a second line of pending at the first success.
+    with superuser(book.database) as connection:
+        connection.execute(
+            "INSERT INTO journal_lines SELECT position, 9, account_id, -5, balance - 5, "
+            "recorded_at, effective_at FROM journal_lines WHERE position = %s AND line = 1",
+            [position],
+        )
+
+    async def scenario() -> None:
+        async with Reader(book) as reader:
+            found = await Balances(reader).of_creator_as_of(creator, as_of_position=position)
+            assert found is not None
+            assert found.currencies == [funds("KES", pending=NET + 5)]
+            page = await accounts_page(reader, prefix="creator:", as_of_position=position)
+            assert [item.balance for item in page.items] == [-NET - 5]
+            trial = await trial_balance(reader, as_of_position=position)
+            assert trial.currencies[0].credits == 100_000 + 5
 
     asyncio.run(scenario())
 

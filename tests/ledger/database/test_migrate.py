@@ -45,12 +45,12 @@ def pay(book: BookLocation) -> None:
 def everything(database: DatabaseLocation, schema: str) -> dict[str, list[tuple[object, ...]]]:
     with superuser(database, schema=schema) as connection:
         names = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", (schema,)
+            "SELECT tablename FROM pg_tables WHERE schemaname = %s", (schema,)
         ).fetchall()
         return {
-            name: connection.execute(f"SELECT * FROM {name} ORDER BY 1, 2".encode()).fetchall()
-            if name not in {"alembic_version"}
-            else connection.execute(b"SELECT * FROM alembic_version").fetchall()
+            name: connection.execute(
+                f"SELECT row.*::text FROM {name} AS row ORDER BY 1".encode()
+            ).fetchall()
             for (name,) in names
         }
 

@@ -53,8 +53,8 @@ def test_acknowledging_before_the_disk_has_it_is_refused(
 ) -> None:
     with superuser(book.database) as connection:
         name = sql.Identifier(connection.info.dbname)
-        connection.execute(sql.SQL(statement).format(database=name))  # type: ignore[arg-type]
-    with pytest.raises(UnsafeDatabaseError, match="^synchronous_commit is off"):
+        connection.execute(sql.SQL(statement).format(database=name))
+    with pytest.raises(UnsafeDatabaseError, match=r"^synchronous_commit is off"):
         check_database(book)
 
 
