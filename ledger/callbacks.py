@@ -30,7 +30,7 @@ reports of one payment arrive, it ends in the same state with the same balances.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple, assert_never
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from ledger.commands import Claim
 from ledger.events import (
@@ -67,8 +67,12 @@ class Verdict(StrEnum):
     PARKED = "parked"
 
 
-FINAL = frozenset({Verdict.APPLIED, Verdict.DUPLICATE, Verdict.IGNORED})
+FINAL: Final = frozenset({Verdict.APPLIED, Verdict.DUPLICATE, Verdict.IGNORED})
 """Verdicts that another copy of the same callback does not reopen."""
+
+UNPAID: Final = OPEN | GIVEN_UP
+WANTS_MONEY: Final = UNPAID | {PaymentState.NEEDS_REVIEW}
+"""States in which the right amount pays."""
 
 
 class ReportDecision(NamedTuple):
@@ -156,8 +160,7 @@ def _receive(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[Pa
         receipt.received.currency == payment.money.currency
         and receipt.received.amount >= payment.money.amount
     )
-    wants_money = payment.state in OPEN | GIVEN_UP | {PaymentState.NEEDS_REVIEW}
-    if wants_money and enough:
+    if enough and payment.state in WANTS_MONEY:
         return _pay(payment, receipt, occasion)
     place: dict[str, Any] = {
         "originator_id": payment.id,
@@ -165,7 +168,7 @@ def _receive(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[Pa
         "received": receipt.received,
         "entry": receipt_parked(receipt.received, provider=receipt.provider),
     }
-    if payment.state in OPEN | GIVEN_UP:
+    if payment.state in UNPAID:
         return [PaymentMismatched(expected=payment.money, **place, **receipt.fields(occasion))]
     return [SurplusReceived(**place, **receipt.fields(occasion))]
 

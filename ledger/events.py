@@ -53,7 +53,8 @@ class Event(BaseModel):
     @property
     def journal_entry(self) -> JournalEntry | None:
         """The postings of this fact, or None when no money moved."""
-        return getattr(self, "entry", None)
+        # Not getattr: pydantic answers for an absent name by building an error, at some cost.
+        return self.__dict__.get("entry")
 
     @property
     def effective_at(self) -> datetime:

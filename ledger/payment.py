@@ -143,7 +143,7 @@ def evolve_payment(payment: Payment | None, event: PaymentEvent) -> Payment:
             expires_at=event.expires_at,
         )
     assert payment is not None  # noqa: S101 - version density: PaymentInitiated is first
-    return _evolve_existing(replace(payment, version=event.originator_version), event)
+    return _evolve_existing(payment, event)
 
 
 def _evolve_existing(
@@ -160,10 +160,12 @@ def _evolve_existing(
     | PaymentExpired
     | ContradictionRecorded,
 ) -> Payment:
+    version = event.originator_version
     match event:
         case PaymentSubmissionStarted():
             return replace(
                 payment,
+                version=version,
                 state=PaymentState.SUBMITTING,
                 attempt=event.attempt,
                 claim=event.claim,
@@ -172,14 +174,21 @@ def _evolve_existing(
         case PaymentSubmitted():
             return replace(
                 payment,
+                version=version,
                 state=PaymentState.SUBMITTED,
                 provider_reference=event.provider_reference,
             )
         case PaymentSubmissionUnknown():
-            return replace(payment, state=PaymentState.SUBMISSION_UNKNOWN, reason=event.reason)
+            return replace(
+                payment,
+                version=version,
+                state=PaymentState.SUBMISSION_UNKNOWN,
+                reason=event.reason,
+            )
         case PaymentSucceeded():
             return replace(
                 payment,
+                version=version,
                 state=PaymentState.SUCCEEDED,
                 reason=None,
                 late=event.late,
@@ -189,30 +198,36 @@ def _evolve_existing(
         case PaymentMismatched():
             return replace(
                 payment,
+                version=version,
                 state=PaymentState.NEEDS_REVIEW,
                 reason="mismatched",
                 ended_at=event.recorded_at,
                 transactions=payment.transactions | {event.provider_transaction},
             )
         case SurplusReceived() | OverpaymentParked():
-            return replace(
-                payment, transactions=payment.transactions | {event.provider_transaction}
-            )
+            transactions = payment.transactions | {event.provider_transaction}
+            return replace(payment, version=version, transactions=transactions)
         case PaymentFailed():
-            return _ended(payment, PaymentState.FAILED, event.reason, event.recorded_at)
+            return _ended(payment, PaymentState.FAILED, event.reason, event)
         case PaymentCancelled():
-            return _ended(payment, PaymentState.CANCELLED, event.reason, event.recorded_at)
+            return _ended(payment, PaymentState.CANCELLED, event.reason, event)
         case PaymentExpired():
-            return _ended(payment, PaymentState.EXPIRED, "expired", event.recorded_at)
+            return _ended(payment, PaymentState.EXPIRED, "expired", event)
         case ContradictionRecorded():
-            contradiction = (event.claim, event.provider_transaction)
-            return replace(payment, contradictions=payment.contradictions | {contradiction})
+            contradictions = payment.contradictions | {(event.claim, event.provider_transaction)}
+            return replace(payment, version=version, contradictions=contradictions)
         case _:
             assert_never(event)
 
 
-def _ended(payment: Payment, state: PaymentState, reason: str, at: datetime) -> Payment:
-    return replace(payment, state=state, reason=reason, ended_at=at)
+def _ended(payment: Payment, state: PaymentState, reason: str, event: PaymentEvent) -> Payment:
+    return replace(
+        payment,
+        version=event.originator_version,
+        state=state,
+        reason=reason,
+        ended_at=event.recorded_at,
+    )
 
 
 def initiate(

@@ -172,9 +172,8 @@ class _Replay:
         balances.compare(self.book.known, head=self.position)
 
     def _replay(self, batch: list[_EventRow]) -> None:
-        # Reversed, so that what remains of each stream is its first version here.
-        versions = {row.stream_id: row.version for row in reversed(batch)}
-        self._streams.recall(versions, first_position=batch[0].position)
+        places = ((row.stream_id, row.version) for row in batch)
+        self._streams.recall(places, first_position=batch[0].position)
         for row in batch:
             self._check_position(row)
             event = self._decode(row)

@@ -14,7 +14,7 @@ from ledger.replay_differences import NOTHING
 from ledger.serialization import decode_event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator
     from datetime import datetime
     from uuid import UUID
 
@@ -115,13 +115,17 @@ class Streams:
         """Fold this stream no further: what is wrong with it has been noted."""
         self._given_up.add(stream)
 
-    def recall(self, versions: Mapping[UUID, int], *, first_position: int) -> None:
+    def recall(self, places: Iterable[tuple[UUID, int]], *, first_position: int) -> None:
         """Bring to mind the streams of the next events, none of them before `first_position`.
 
-        `versions` are those of the first event of each.
+        `places` are the streams and versions of these events, in the order of their positions.
         """
         self._remembered.put_all(self._current)
         self._current = {}
+        versions: dict[UUID, int] = {}
+        for stream, version in places:
+            # The first here: a stream that begins here has no past to be read.
+            versions.setdefault(stream, version)
         forgotten: list[UUID] = []
         for stream, version in versions.items():
             known = self._remembered.get(stream)

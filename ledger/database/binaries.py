@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self, TypedDict
 
-POSTGRES_VERSION_MIN = 16
-"""Oldest usable major version: role grants `WITH SET` appeared in it."""
+POSTGRES_VERSION_MIN = 17
+"""Oldest usable major version: `transaction_timeout` appeared in it."""
 
 PROGRAMS = ("initdb", "pg_ctl", "postgres")
 BINARIES_VARIABLE = "HESABU_POSTGRES_BIN"
@@ -56,7 +56,7 @@ def find_postgres_binaries() -> Path:
     PostgreSQL of the system.
 
     Raises:
-        PostgresNotFound: nothing usable of version 16 or newer is there.
+        PostgresNotFound: nothing usable of version 17 or newer is there.
 
     """
     if chosen := os.environ.get(BINARIES_VARIABLE):

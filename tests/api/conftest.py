@@ -61,9 +61,12 @@ def stories(deploy: Callable[..., Deployment]) -> Iterator[Deployment]:
     """Everything: an API process, the operator, a dispatcher; payments expire after ten seconds."""
     settings = {
         "PAYMENT_EXPIRY_SECONDS": "10",
-        "PROVIDER_TIMEOUT_SECONDS": "1.5",
+        # Callbacks are quicker than both of these, also on a busy machine.
+        "PROVIDER_TIMEOUT_SECONDS": "3",
+        "STATUS_QUERY_SECONDS": "3",
         "SUBMISSION_MARGIN_SECONDS": "1",
-        "STATUS_QUERY_SECONDS": "1.5",
     }
-    with deploy(**settings).add_operator().add_apis(1).add_dispatchers(1) as running:
+    with (
+        deploy(**settings).add_operator(HANG_SECONDS="6").add_apis(1).add_dispatchers(1) as running
+    ):
         yield running

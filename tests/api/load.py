@@ -82,8 +82,10 @@ class Load:
             self.attempts.append(attempt)
             digits = self._digits()
             self.ask(attempt, digits=digits)
-            while self._patient and attempt.payment_id is None:
+            while attempt.payment_id is None:
                 self._stop.wait(PAUSE_SECONDS)
+                if not self._patient:
+                    break
                 self.ask(attempt, digits=digits)
             self._also(attempt)
 

@@ -6,7 +6,6 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
 import tempfile
 import threading
 import time
@@ -51,15 +50,11 @@ def kill(server: EmbeddedPostgres) -> None:
     """Kill the server and every process of it with no chance to write anything."""
     pid_file = server.directory / "data" / "postmaster.pid"
     postmaster = int(pid_file.read_text().split()[0])
-    listed = subprocess.run(
-        ["ps", "-o", "pid=", "--ppid", str(postmaster)],  # noqa: S607 - wherever ps lies
-        capture_output=True,
-        check=False,
-        text=True,
-    )
-    for process in [postmaster, *map(int, listed.stdout.split())]:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+    with psycopg.connect(server.owner_conninfo()) as connection:
+        children = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
+        for process in (postmaster, *(child for (child,) in children)):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
 
 
 @dataclass

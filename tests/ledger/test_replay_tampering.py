@@ -83,6 +83,29 @@ def test_a_changed_running_balance_is_found_once(paid: BookLocation) -> None:
     assert "balance 99995" in difference.found
 
 
+def test_the_same_change_made_twice_is_found_twice(paid: BookLocation) -> None:
+    tamper(
+        paid,
+        "UPDATE journal_lines SET balance = balance - 5 WHERE position IN (%s, %s) AND line = 0",
+        FIRST_PAID,
+        THIRD_PAID,
+    )
+    subject = f"line 0 of {COLLECTION}"
+    assert found(replay(paid)) == [(FIRST_PAID, subject), (THIRD_PAID, subject)]
+
+
+def test_differences_come_in_the_order_of_their_positions(paid: BookLocation) -> None:
+    tamper(
+        paid,
+        "INSERT INTO journal_lines SELECT 1, 0, 2, -1, -1, recorded_at, effective_at "
+        "FROM journal_lines LIMIT 1",
+    )
+    tamper(paid, "UPDATE ledger_events SET originator_version = 9 WHERE notification_id = %s", 4)
+    positions = [position for position, _ in found(replay(paid))]
+    assert positions[:2] == [1, 4]
+    assert positions == sorted(positions)
+
+
 @pytest.mark.parametrize("amount", ["'NaN'", "0.5", "balance + 0.5"])
 def test_a_balance_that_is_no_integer_is_found(paid: BookLocation, amount: str) -> None:
     tamper(
