@@ -12,9 +12,7 @@ from projections.cursor import decode_cursor, encode_cursor
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
 
 if TYPE_CHECKING:
-    from datetime import datetime
-    from typing import LiteralString
-
+    from ledger.journal import AccountKey
     from projections.reader import Reader
 
 OLDEST_FIRST: Final = "entries"
@@ -102,33 +100,22 @@ async def entries_page(
     not looked at. `limit` is cut to 1 … `PAGE_SIZE_MAX`. Raises `InvalidCursor`,
     `PositionNotReached` or `ReadUnavailable`.
     """
-    limit = min(max(limit, 1), PAGE_SIZE_MAX)
     order = NEWEST_FIRST if newest_first else OLDEST_FIRST
     if cursor is None:
         end = await reader.position_at(as_of_position=as_of_position, as_of=as_of)
-        position, line = (POSITION_MAX if newest_first else 0), 0
+        after = (POSITION_MAX if newest_first else 0, 0)
     else:
-        end, position, line = map(int, decode_cursor(cursor, order, int, int, int))
-    query: LiteralString = READ_ENTRIES_NEWEST_FIRST if newest_first else READ_ENTRIES
-    rows = await reader.fetch(
-        query,
-        {
-            "account": account,
-            "currency": currency,
-            "position": position,
-            "line": line,
-            "end": end,
-            "limit": limit + 1,
-        },
+        end, *key = map(int, decode_cursor(cursor, order, int, int, int))
+        after = (key[0], key[1])
+    limit = min(max(limit, 1), PAGE_SIZE_MAX)
+    items = await _entries(
+        reader, (account, currency), order=order, after=after, end=end, limit=limit + 1
     )
-    if not rows:
+    if not items:
         return None
-    items = [
-        AccountEntry(position, line, amount, int(balance), *rest)
-        for position, line, amount, balance, *rest in rows[:limit]
-    ]
     next_cursor = None
-    if len(rows) > limit:
+    if len(items) > limit:
+        items = items[:limit]
         next_cursor = encode_cursor(order, end, items[-1].position, items[-1].line)
     return EntryPage(
         position=end,
@@ -138,3 +125,29 @@ async def entries_page(
         items=items,
         next_cursor=next_cursor,
     )
+
+
+async def _entries(
+    reader: Reader,
+    account: AccountKey,
+    *,
+    order: str,
+    after: tuple[int, int],
+    end: int,
+    limit: int,
+) -> list[AccountEntry]:
+    rows = await reader.fetch(
+        READ_ENTRIES_NEWEST_FIRST if order == NEWEST_FIRST else READ_ENTRIES,
+        {
+            "account": account[0],
+            "currency": account[1],
+            "position": after[0],
+            "line": after[1],
+            "end": end,
+            "limit": limit,
+        },
+    )
+    return [
+        AccountEntry(position, line, amount, int(balance), *rest)
+        for position, line, amount, balance, *rest in rows
+    ]

@@ -18,12 +18,17 @@ import httpx
 from api.auth import Role
 from api.settings import Settings
 from api.tokens import issue_token
+from ledger.application import Ledger
+from ledger.database.connections import BookLocation
+from ledger.database.roles import DatabaseRole
 from tests.bench.measure import Contenders, Row, Target
+from tests.builders import initiate_payment, register_creator, report_success
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ledger.database.location import DatabaseLocation
     from tests.bench.server import BenchServer
 
 CONNECTIONS: Final = 64
@@ -35,18 +40,18 @@ KEY_IN_SPECIFICATION: Final = "\x00KEY\x00"
 
 @dataclass(frozen=True, slots=True)
 class Api:
-    """A running API process, its callers' tokens, and one creator."""
+    """A running API process, its callers' tokens, and creators."""
 
     port: int
     settings: Settings
-    creator: UUID
+    creators: tuple[UUID, ...]
     fans: tuple[UUID, ...]
 
     def payments(self, path: str = "/api/v1/payments") -> float:
         """Payments a second: a new one each time, from as many fans as connections."""
         body = json.dumps(
             {
-                "creator_id": str(self.creator),
+                "creator_id": str(self.creators[0]),
                 "money": {"amount": 125_000, "currency": "KES"},
                 "phone": "+254700000000",
             }
@@ -55,9 +60,12 @@ class Api:
         return self._answers_a_second(requests, expected="202")
 
     def reads(self, path: str) -> float:
-        """Reads a second, all of one path by one creator."""
-        request = self._request("GET", path, Role.CREATOR, self.creator)
-        return self._answers_a_second([request], expected="200")
+        """Reads a second, each connection by a creator of its own, whose id is `{}` in the path."""
+        requests = [
+            self._request("GET", path.format(creator), Role.CREATOR, creator)
+            for creator in self.creators
+        ]
+        return self._answers_a_second(requests, expected="200")
 
     def _request(
         self, method: str, path: str, role: Role, subject: UUID, body: str | None = None
@@ -102,14 +110,15 @@ class Api:
 
 @contextmanager
 def api_process(server: BenchServer, *arguments: str) -> Iterator[Api]:
-    """An API process on a new book, with a creator registered."""
+    """An API process on a new book, with as many creators as connections, each with money."""
     directory = server.directory / f"api-{uuid4().hex}"
     directory.mkdir()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    location = server.book()
     settings = {
-        "DATABASE_URL": server.book().owner_conninfo(),
+        "DATABASE_URL": location.owner_conninfo(),
         "PORT": str(port),
         "HESABU_DATA_DIRECTORY": str(directory),
         # A provider that is never called: no dispatcher runs here.
@@ -121,10 +130,9 @@ def api_process(server: BenchServer, *arguments: str) -> Iterator[Api]:
         api = Api(
             port,
             Settings(data_directory=directory),
-            uuid4(),
+            _creators_with_money(location),
             tuple(uuid4() for _ in range(CONNECTIONS)),
         )
-        _register_creator(api)
         yield api
 
 
@@ -157,17 +165,23 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) ->
     raise RuntimeError(message)
 
 
-def _register_creator(api: Api) -> None:
-    token = issue_token(api.settings, role=Role.ADMIN, subject=uuid4())
-    httpx.post(
-        f"http://127.0.0.1:{api.port}/api/v1/admin/creators",
-        headers={"Authorization": f"Bearer {token}", "Idempotency-Key": "creator"},
-        json={
-            "id": str(api.creator),
-            "settlement_currency": "KES",
-            "plan": {"fee_basis_points": 1_000},
-        },
-    ).raise_for_status()
+def _creators_with_money(location: DatabaseLocation) -> tuple[UUID, ...]:
+    creators = tuple(uuid4() for _ in range(CONNECTIONS))
+    initiations = [initiate_payment(creator, payment_id=uuid4()) for creator in creators]
+    ledger = Ledger(BookLocation(location, DatabaseRole.APP))
+    try:
+        outcomes = ledger.execute(
+            [
+                *(register_creator(creator) for creator in creators),
+                *initiations,
+                *(report_success(initiation.payment_id) for initiation in initiations),
+            ]
+        )
+    finally:
+        ledger.close()
+    if failed := [outcome for outcome in outcomes if outcome.error is not None]:
+        raise RuntimeError(failed[0])
+    return creators
 
 
 @contextmanager
@@ -187,7 +201,7 @@ def _post_against_one_commit(server: BenchServer) -> Iterator[Contenders]:
 @contextmanager
 def _balance_against_nothing(server: BenchServer) -> Iterator[Contenders]:
     with api_process(server) as api:
-        path = f"/api/v1/creators/{api.creator}/balance"
+        path = "/api/v1/creators/{}/balance"
         yield Contenders(lambda: api.reads(path), lambda: api.reads("/api/v1/no-op"))
 
 
