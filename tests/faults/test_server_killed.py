@@ -52,9 +52,9 @@ def kill(server: EmbeddedPostgres) -> None:
     postmaster = int(pid_file.read_text().split()[0])
     with psycopg.connect(server.owner_conninfo()) as connection:
         children = connection.execute("SELECT pid FROM pg_stat_activity").fetchall()
-        for process in (postmaster, *(child for (child,) in children)):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
+    for process in (postmaster, *(child for (child,) in children)):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
 
 
 @dataclass
@@ -86,10 +86,12 @@ class Load:
         threads = [threading.Thread(target=self.run) for _ in range(WRITERS)]
         for thread in threads:
             thread.start()
-        yield
-        self.stop.set()
-        for thread in threads:
-            thread.join()
+        try:
+            yield
+        finally:
+            self.stop.set()
+            for thread in threads:
+                thread.join()
 
 
 def kill_under_load(server: EmbeddedPostgres, load: Load) -> None:

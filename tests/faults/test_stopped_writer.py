@@ -15,8 +15,15 @@ import pytest
 
 from ledger import turn
 from ledger.application import Ledger
-from ledger.decisions import decide
-from tests.builders import initiate_payment, register_creator
+from ledger.decisions import LedgerCommand, decide
+from ledger.errors import NotFound
+from tests.builders import (
+    assign_fee_plan,
+    expire_payment,
+    initiate_payment,
+    register_creator,
+    report_success,
+)
 from tests.databases import rows, value
 from tests.faults.workers import write_in_bulk
 from tests.invariants import assert_book_is_sound
@@ -27,7 +34,7 @@ if TYPE_CHECKING:
 
     from ledger.database.connections import BookLocation
     from ledger.database.location import DatabaseLocation
-    from ledger.decisions import Decision, LedgerCommand, States
+    from ledger.decisions import Decision, States
     from ledger.events import Occasion
 
 OTHERS_WAIT_SECONDS_MAX = 3.0
@@ -119,12 +126,22 @@ def test_others_go_on_twenty_times_when_a_writer_is_stopped_holding_the_lock(
     assert max(waits) < OTHERS_WAIT_SECONDS_MAX, waits
 
 
-@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize(
+    "commands",
+    [
+        [register_creator()],
+        [register_creator(), register_creator(), register_creator()],
+        [report_success(None, 5)],
+        [assign_fee_plan(uuid4())],
+        [expire_payment(uuid4())],
+    ],
+    ids=["one", "several", "with balances to read", "refused", "with nothing to write"],
+)
 def test_a_turn_that_paused_too_long_is_run_again(
-    ledger: Ledger, creator: UUID, monkeypatch: pytest.MonkeyPatch, size: int
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, commands: list[LedgerCommand]
 ) -> None:
     """The server has ended the session meanwhile; nothing is wrong with the commands."""
-    pauses = [2.5]
+    pauses = [2.3]
 
     def pause_once(command: LedgerCommand, states: States, at: Occasion) -> Decision:
         if pauses:
@@ -132,7 +149,8 @@ def test_a_turn_that_paused_too_long_is_run_again(
         return decide(command, states, at)
 
     monkeypatch.setattr(turn, "decide", pause_once)
-    outcomes = ledger.execute([initiate_payment(creator) for _ in range(size)])
-    assert [outcome.error for outcome in outcomes] == [None] * size
-    assert [outcome.position for outcome in outcomes] == list(range(3, 3 + size))
+    outcomes = ledger.execute(commands)
+    for outcome in outcomes:
+        assert outcome.error is None or isinstance(outcome.error, NotFound)
+        assert not outcome.replayed
     assert_book_is_sound(ledger.book.database)

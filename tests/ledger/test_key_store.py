@@ -107,6 +107,16 @@ def test_many_keys_are_destroyed_at_once(key_store: KeyStore) -> None:
             key_store.get(key.id)
 
 
+def test_destroying_is_done_for_all_or_for_none(key_store: KeyStore) -> None:
+    key = key_store.allocate()
+    with pytest.raises(AttributeError):
+        key_store.destroy(key.id, "no id")  # type: ignore[arg-type]
+    assert key_store.get(key.id) == key
+    key_store.destroy(key.id)
+    with pytest.raises(KeyDestroyedError):
+        key_store.get(key.id)
+
+
 def test_a_key_that_never_was_cannot_be_got(key_store: KeyStore) -> None:
     with pytest.raises(KeyDestroyedError):
         key_store.get(UUID(int=1))

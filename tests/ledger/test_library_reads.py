@@ -11,6 +11,7 @@ from eventsourcing.application import AggregateNotFoundError
 
 from ledger.application import Ledger
 from ledger.creator import Creator
+from ledger.database.location import DatabaseLocation
 from ledger.payment import Payment, PaymentState
 from ledger.receipt import Receipt, receipt_id
 from tests.builders import (
@@ -22,6 +23,7 @@ from tests.builders import (
     report_success,
     start_submission,
 )
+from tests.databases import rows
 
 
 @pytest.fixture
@@ -126,6 +128,26 @@ def test_a_subscription_sees_old_events_and_is_woken_by_new_ones(ledger: Ledger)
     follower.join()
     assert [position for position, _ in seen] == [2, 3, 4]
     assert seen[-1][1] - recorded_at < 2
+
+
+def test_followers_are_told_again_after_the_notifier_lost_its_connection(
+    ledger: Ledger, database: DatabaseLocation
+) -> None:
+    with ledger.book.connect_reader() as follower:
+        follower.execute("LISTEN ledger_events")
+        ledger.execute_one(register_creator())
+        assert len(list(follower.notifies(timeout=10, stop_after=1))) == 1
+        [[ended]] = rows(
+            database,
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+            "WHERE query = 'NOTIFY ledger_events'",
+        )
+        assert ended
+        # This one's notification is lost with the connection; followers poll as well.
+        ledger.execute_one(register_creator())
+        list(follower.notifies(timeout=0.2))
+        ledger.execute_one(register_creator())
+        assert len(list(follower.notifies(timeout=10, stop_after=1))) == 1
 
 
 def test_many_threads_read_while_turns_run(ledger: Ledger) -> None:

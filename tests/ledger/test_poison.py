@@ -221,7 +221,9 @@ def test_a_half_made_decision_leaves_nothing_behind(
         assert outcomes[1].error is None
         patch.setattr(creators, "assign_fee_plan", broken)
         assert isinstance(ledger.execute([assign_fee_plan(creator)])[0].error, InvalidValue)
-    assert ledger.execute_one(assign_fee_plan(creator)).version == 3
+    outcome = ledger.execute_one(assign_fee_plan(creator))
+    assert outcome.version == 3
+    assert len(outcome.events) == 1
     assert_book_is_sound(database)
 
 
