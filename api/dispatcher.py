@@ -4,7 +4,8 @@ It follows the log and keeps one task for each open payment. A payment that was 
 prompt on the fan's phone: first `StartSubmission` is recorded, and only the dispatcher whose
 command won may call the provider, once. What comes back is a command like any other. A submission
 without an answer is unknown after its deadline: then the provider is asked, never pushed again.
-Payments that nobody paid expire.
+Payments that nobody paid expire, once the provider has been asked: while it does not answer, nobody
+knows. A result that could not be recorded brings the task back.
 
     PaymentInitiated ─▶ task ─▶ StartSubmission won? ─▶ push ─▶ submitted | failed | unknown
                                                           │
@@ -68,6 +69,8 @@ AT_ONCE_MAX: Final = 64
 IDLE_SECONDS: Final = 0.25
 STATUS_QUERY_SECONDS_MAX: Final = 60.0
 STORE_AGAIN_SECONDS: Final = 0.5
+UNANSWERED_MAX: Final = timedelta(hours=24)
+"""How long past its expiry a payment waits for a provider that cannot be asked at the moment."""
 
 
 class Dispatcher:
@@ -162,14 +165,21 @@ class Dispatcher:
             if now < payment.submission_deadline:
                 return payment.submission_deadline
             await self._unknown(payment, "no_result_recorded")
-        if payment.state is not PaymentState.INITIATED and await self._ask(provider, payment):
-            return None
+        look_again_at = now + self._pause(task.tries)
+        if payment.state is not PaymentState.INITIATED:
+            try:
+                if await self._ask(provider, payment):
+                    return None
+            except StatusUnavailableError:
+                # It may have been paid, so "nobody paid in time" cannot be said yet.
+                if payment.expires_at <= now < payment.expires_at + UNANSWERED_MAX:
+                    return look_again_at
         if now >= payment.expires_at:
-            await self._record(
+            await self._record_result(
                 ExpirePayment(payment_id=payment.id, **self._said(payment, f"expire:{payment.id}"))
             )
             return None
-        return min(payment.expires_at, now + self._pause(task.tries))
+        return min(payment.expires_at, look_again_at)
 
     def _pause(self, tries: int) -> timedelta:
         seconds = self._settings.status_query_seconds * 2.0 ** min(tries - 1, 10)
@@ -191,7 +201,7 @@ class Dispatcher:
         result = await self._push(provider, payment)
         match result:
             case Accepted(provider_reference):
-                await self._record(
+                await self._record_result(
                     RecordSubmitted(
                         payment_id=payment.id,
                         provider_reference=provider_reference,
@@ -232,11 +242,11 @@ class Dispatcher:
         return unseal(self._key_store, entry)
 
     async def _ask(self, provider: Provider, payment: Payment) -> bool:
-        """Ask the provider; whether the payment has ended by what it says."""
-        try:
-            report = await provider.status(payment.id)
-        except StatusUnavailableError:
-            return False
+        """Ask the provider; whether the payment has ended by what it says.
+
+        Raises `StatusUnavailableError`.
+        """
+        report = await provider.status(payment.id)
         if report is None:
             # It never got the request: it can be asked by our reference, and the call has ended.
             await self._fail(provider, payment, "never_received")
@@ -256,7 +266,7 @@ class Dispatcher:
 
     async def _report(self, payment: Payment, report: ProviderReport) -> None:
         transaction = report.provider_transaction
-        await self._record(
+        await self._record_result(
             RecordReport(
                 report=report,
                 receipt_id=None
@@ -267,7 +277,7 @@ class Dispatcher:
         )
 
     async def _unknown(self, payment: Payment, reason: str) -> None:
-        await self._record(
+        await self._record_result(
             RecordSubmissionUnknown(
                 payment_id=payment.id,
                 reason=reason,
@@ -282,6 +292,12 @@ class Dispatcher:
             "correlation_id": payment.id,
             "causation_id": f"payment:{payment.id}:{payment.version}",
         }
+
+    async def _record_result(self, command: LedgerCommand) -> None:
+        """Record what is known. Raises where it was not: then the task must come back."""
+        outcome = await self._record(command)
+        if outcome.error is not None:
+            raise outcome.error
 
     async def _record(self, command: LedgerCommand) -> Outcome:
         """Record a result for certain: the provider may not say it twice.

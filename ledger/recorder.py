@@ -31,14 +31,16 @@ if TYPE_CHECKING:
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
 COMMIT: Final = "COMMIT"
 
-LOCK: Final = "SELECT pg_advisory_xact_lock('ledger_events'::regclass::oid::bigint)"
-"""One lock a book: the oid of its log is unique in the database, whatever the schema."""
+LOCK: Final = """
+    SELECT set_config('transaction_timeout', '2s', true)
+    WHERE pg_advisory_xact_lock('ledger_events'::regclass::oid::bigint) IS NOT NULL
+"""
+"""One lock a book: the oid of its log is unique in the database, whatever the schema.
 
-LIMIT_HOLDING: Final = "SET LOCAL transaction_timeout = '2s'"
-"""How long a turn may hold the lock, counted from here: set any earlier it would count the wait.
-
-The time-out of idle transactions alone cannot see a client that stops between the statements of a
-pipeline, nor one whose pipeline ended in a Flush, as psycopg's do.
+Once it is granted the turn has two seconds: set any earlier the wait would count, and by a
+statement of its own a client that stops in between would hold the lock for ever. The time-out of
+idle transactions cannot see one that stops between the statements of a pipeline, nor one whose
+pipeline ended in a Flush, as psycopg's do.
 """
 
 READ_HEAD: Final = """
@@ -218,7 +220,6 @@ class TurnRecorder:
         with connection.pipeline():
             connection.execute(BEGIN)
             connection.execute(LOCK)
-            connection.execute(LIMIT_HOLDING)
             head = connection.execute(READ_HEAD)
             found = connection.execute(READ_KEYS, _columns(keys, 2))
             stored = (

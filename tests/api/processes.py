@@ -9,14 +9,14 @@ import socket
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import httpx
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
 REPOSITORY: Final = Path(__file__).parents[2]
 READY_SECONDS_MAX: Final = 60.0
@@ -86,6 +86,16 @@ class Process:
     def kill(self) -> None:
         """SIGKILL: it notices nothing."""
         self._end(signal.SIGKILL)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """SIGSTOP, and at the end SIGCONT: meanwhile it is there and does nothing."""
+        assert self._running is not None
+        self._running.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._running.send_signal(signal.SIGCONT)
 
     def _end(self, number: signal.Signals) -> int:
         if self._running is None:
