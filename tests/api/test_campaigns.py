@@ -205,10 +205,12 @@ def test_a_killed_dispatcher_prompts_nobody_twice_and_every_payment_ends(
         also=lambda _: time.sleep(0.05),
     )
     with load.running():
-        wait_until(lambda: len(prompting.operator.prompts()) > 3)
         for number in range(rounds):
             victim = prompting.dispatchers[number % 2]
-            time.sleep(chance.uniform(0.2, 1.5))
+            before = len(prompting.operator.prompts())
+            wait_until(lambda least=before + 5: len(prompting.operator.prompts()) > least)  # type: ignore[misc]
+            # It takes seconds to start, so that this one may be at work again, or not yet.
+            time.sleep(chance.uniform(0.5, 3.0))
             victim.kill()
             victim.start()
     payments = {attempt.payment_id: attempt.fan for attempt in load.attempts if attempt.payment_id}

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from ledger.events import Occasion
 
 OTHERS_WAIT_SECONDS_MAX = 3.0
+CALM_ROUNDS_MAX = 3
+"""So many stops of two seconds do not use up the time in which a doubt is resolved."""
 
 HOLDERS = """
     SELECT pid FROM pg_locks
@@ -102,10 +104,12 @@ def stop_and_measure(
     connection.send("stop")
     assert connection.poll(60)
     recorded, failures = connection.recv()
-    assert failures == {}, "what was stopped is run again once it goes on"
-    assert value(ledger.book.database, "SELECT count(*) FROM ledger_events") == (
-        2 + recorded + rounds
-    )
+    # What was stopped is run again once it goes on. Only who is stopped again and again before
+    # that may have to say that it does not know, or that others waited too long.
+    assert failures.keys() <= {"outcome_unknown", "overloaded"}
+    found = value(ledger.book.database, "SELECT count(*) FROM ledger_events") - 2 - rounds
+    assert recorded <= found <= recorded + failures.get("outcome_unknown", 0)
+    assert rounds > CALM_ROUNDS_MAX or failures == {}
     assert_book_is_sound(ledger.book.database)
     return waits
 
@@ -113,7 +117,7 @@ def stop_and_measure(
 def test_others_go_on_when_a_writer_is_stopped_holding_the_lock(
     ledger: Ledger, creator: UUID, bulk_writer: Writer
 ) -> None:
-    waits = stop_and_measure(3, ledger, creator, bulk_writer)
+    waits = stop_and_measure(CALM_ROUNDS_MAX, ledger, creator, bulk_writer)
     assert max(waits) < OTHERS_WAIT_SECONDS_MAX, waits
 
 
