@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from api.tokens import development_key_set
 from ledger.application import Ledger
 from ledger.database.preflight import check_database
 from ledger.database.roles import DatabaseRole
+from ledger.garbage import tune_garbage_collection
 from ledger.key_store import KeyStore
 from projections.balances import Balances
 from projections.payer_keys import PayerKeys
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
 API = "/api/v1"
 VERSION = "0.1.0"
-COLLECTOR_THRESHOLDS = (20_000, 20, 50)
-"""Allocations before a collection of the youngest generation, and of those before the older."""
 
 
 class _Api(FastAPI):
@@ -94,11 +92,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         providers=providers,
         fingerprint_secret=key_store.secret("idempotency_fingerprint"),
     )
-    # What lives as long as the process is not walked again and again; and a turn makes thousands
-    # of objects that die without the collector's help, so it looks less often.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*COLLECTOR_THRESHOLDS)
+    tune_garbage_collection()
     try:
         yield
     finally:

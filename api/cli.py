@@ -34,6 +34,7 @@ from ledger.database.migrate import migrate as run_migrations
 from ledger.database.migrate import newest_revision
 from ledger.database.preflight import UnsafeDatabaseError, check_database
 from ledger.database.roles import DatabaseRole
+from ledger.garbage import tune_garbage_collection
 from ledger.key_store import KeyStore
 
 app = typer.Typer(
@@ -174,6 +175,7 @@ async def _dispatch(settings: Settings) -> None:
     board = TaskBoard(ledger)
     follower = LogFollower(ledger, board)
     worker = Dispatcher(ledger, board, key_store, providers, settings)
+    tune_garbage_collection()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)

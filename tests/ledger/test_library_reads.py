@@ -140,7 +140,7 @@ def test_followers_are_told_again_after_the_notifier_lost_its_connection(
         [[ended]] = rows(
             database,
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
-            "WHERE query = 'NOTIFY ledger_events'",
+            "WHERE query = 'NOTIFY ledger_events' AND datname = current_database()",
         )
         assert ended
         # This one's notification is lost with the connection; followers poll as well.
