@@ -36,8 +36,11 @@ $(STAMP): requirements-dev.txt pyproject.toml
 	@"$(PYTHON)" -c 'import venv, ensurepip' 2>/dev/null || { \
 		echo "'$(PYTHON)' has no venv module. On Debian and Ubuntu it is a package of its own: apt install python3-venv" >&2; exit 1; }
 	@test "$$($(PY) -V 2>/dev/null)" = "$$("$(PYTHON)" -V)" || "$(PYTHON)" -m venv --clear $(VENV)
-	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	@# The lock file is complete, so nothing is resolved: an older pip would look for newer releases of
+	@# what is asked for with extras. `pip check` tells if something were missing.
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.txt
 	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(PY) -m pip check --disable-pip-version-check
 	@touch $(STAMP)
 
 .PHONY: run
