@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
@@ -72,35 +72,36 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
+    authenticator = _authenticator(settings)
     book = book_location(settings, DatabaseRole.APP)
     check_database(book)
-    key_store = KeyStore(settings.key_store_file)
-    ledger = Ledger(book)
-    reader = Reader(book)
-    await reader.open()
-    payments = Payments(reader)
-    providers = providers_of(settings)
-    app.state.doors = Doors(
-        settings=settings,
-        ledger=ledger,
-        reader=reader,
-        balances=Balances(reader),
-        payments=payments,
-        payer_keys=PayerKeys(reader, payments),
-        key_store=key_store,
-        authenticator=_authenticator(settings),
-        providers=providers,
-        fingerprint_secret=key_store.secret("idempotency_fingerprint"),
-    )
-    tune_garbage_collection()
-    try:
-        yield
-    finally:
-        ledger.close()
-        await reader.close()
+    # A start that fails half-way closes what it had opened, or the process would never end.
+    async with AsyncExitStack() as opened:
+        key_store = KeyStore(settings.key_store_file)
+        opened.callback(key_store.close)
+        providers = providers_of(settings)
         for provider in providers.values():
-            await provider.close()
-        key_store.close()
+            opened.push_async_callback(provider.close)
+        reader = Reader(book)
+        opened.push_async_callback(reader.close)
+        await reader.open()
+        ledger = Ledger(book)
+        opened.callback(ledger.close)
+        payments = Payments(reader)
+        app.state.doors = Doors(
+            settings=settings,
+            ledger=ledger,
+            reader=reader,
+            balances=Balances(reader),
+            payments=payments,
+            payer_keys=PayerKeys(reader, payments),
+            key_store=key_store,
+            authenticator=authenticator,
+            providers=providers,
+            fingerprint_secret=key_store.secret("idempotency_fingerprint"),
+        )
+        tune_garbage_collection()
+        yield
 
 
 def _authenticator(settings: Settings) -> Authenticator:

@@ -70,17 +70,28 @@ def load_key_set(path: Path) -> dict[str, VerificationKey]:
 
     Raises `KeySetError` for a key without them, a private or a symmetric key, or no key at all.
     """
-    document = json.loads(path.read_text())
+    try:
+        keys = _keys(path, json.loads(path.read_text())["keys"])
+    except (OSError, AttributeError, LookupError, TypeError, jwt.PyJWTError) as error:
+        message = f"{path}: not a JSON Web Key Set that can be read ({type(error).__name__})"
+        raise KeySetError(message) from None
+    except json.JSONDecodeError:
+        message = f"{path}: not JSON"
+        raise KeySetError(message) from None
+    if not keys:
+        message = f"{path}: no keys"
+        raise KeySetError(message)
+    return keys
+
+
+def _keys(path: Path, items: list[dict[str, Any]]) -> dict[str, VerificationKey]:
     keys: dict[str, VerificationKey] = {}
-    for item in document.get("keys", []):
+    for item in items:
         kid, algorithm = item.get("kid"), item.get("alg")
         if not kid or kid in keys or algorithm not in ALGORITHMS or "d" in item:
             message = f"{path}: every key needs its own kid, an alg of {sorted(ALGORITHMS)}, no d"
             raise KeySetError(message)
         keys[kid] = VerificationKey(algorithm, jwt.PyJWK(item).key)
-    if not keys:
-        message = f"{path}: no keys"
-        raise KeySetError(message)
     return keys
 
 

@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from api.app import create_app
-from api.auth import Role
+from api.auth import KeySetError, Role, load_key_set
 from api.database import book_location, database_location
 from api.development import run_everything
 from api.dispatcher import Dispatcher
@@ -58,6 +58,7 @@ def serve() -> None:
     """Serve the HTTP API."""
     settings = _settings()
     configure_logging(settings.log_level)
+    _refuse_unusable_keys(settings)
     _refuse_unsafe(settings, DatabaseRole.APP)
     uvicorn.run(
         create_app(settings),
@@ -149,6 +150,16 @@ def _settings() -> Settings:
             name = "_".join(str(part) for part in wrong["loc"]) or "settings"
             typer.echo(f"Not starting: {name}: {wrong['msg']}", err=True)
         raise typer.Exit(2) from None
+
+
+def _refuse_unusable_keys(settings: Settings) -> None:
+    """Say in one line what is wrong with the key set, instead of a traceback."""
+    try:
+        if settings.key_set_file is not None:
+            load_key_set(settings.key_set_file)
+    except KeySetError as error:
+        typer.echo(f"Not starting: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _refuse_unsafe(settings: Settings, role: DatabaseRole) -> None:

@@ -136,6 +136,17 @@ def test_a_database_that_stops_under_load_makes_no_answer_untrue(
     assert_book_is_sound(deployment.database)
 
 
+def test_a_start_that_fails_half_way_ends_the_process(
+    deployment: Deployment, tmp_path: Path
+) -> None:
+    """A process that hangs is neither restarted by anybody nor does it serve."""
+    environment = {**deployment.environment(), "PORT": "0", "HESABU_SANDBOX_URL": "http://["}
+    process = Process("serve", ["api.cli", "serve"], environment, tmp_path)
+    process.start()
+    assert process.wait_for_end() != 0
+    assert "Application startup failed" in process.log_text()
+
+
 def test_a_process_does_not_start_without_its_database_and_says_so_in_a_line(
     tmp_path: Path,
 ) -> None:

@@ -433,15 +433,41 @@ def _with_private_part(public: dict[str, Any]) -> dict[str, Any]:
         lambda key: [{**key, "alg": "none"}],
         lambda _: [{"kty": "oct", "k": "AAAA", "kid": "a", "alg": "HS256"}],
         lambda key: [key, {"kty": "oct", "k": "AAAA", "kid": "b", "alg": "HS256"}],
+        lambda key: [{**key, "alg": "RS256"}],
+        lambda key: [{**key, "x": "AAAA"}],
+        lambda key: [{**key, "kid": ["a"]}],
+        lambda key: key,
+        lambda _: ["a key"],
+        lambda _: None,
     ],
 )
 def test_a_key_set_that_is_not_public_and_exact_is_not_used(
-    tmp_path: Path, spoil: Callable[[dict[str, Any]], list[dict[str, Any]]]
+    tmp_path: Path, spoil: Callable[[dict[str, Any]], object]
 ) -> None:
     path = tmp_path / "keys.json"
     path.write_text(json.dumps({"keys": spoil(Issuer.ed25519("a").public())}))
     with pytest.raises(KeySetError):
         load_key_set(path)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "{}", "\\x00", None])
+def test_what_is_no_key_set_is_not_used(tmp_path: Path, text: str | None) -> None:
+    path = tmp_path / "keys.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(KeySetError, match=r"keys\.json"):
+        load_key_set(path)
+
+
+def test_a_process_with_an_unusable_key_set_ends_and_says_why(
+    doors: Deployment, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys.json"
+    path.write_text(json.dumps({"keys": [_with_private_part(Issuer.ed25519("a").public())]}))
+    finished = _command({**doors.environment(), "HESABU_KEY_SET_FILE": str(path)}, "serve")
+    assert finished.returncode == 1
+    [line] = finished.stderr.splitlines()
+    assert line.startswith(f"Not starting: {path}: every key needs")
 
 
 def test_a_development_token_says_what_it_is_for(doors: Deployment) -> None:
