@@ -140,7 +140,11 @@ def test_a_start_that_fails_half_way_ends_the_process(
     deployment: Deployment, tmp_path: Path
 ) -> None:
     """A process that hangs is neither restarted by anybody nor does it serve."""
-    environment = {**deployment.environment(), "PORT": "0", "HESABU_SANDBOX_URL": "http://["}
+    environment = {
+        **deployment.environment(),
+        "PORT": "0",
+        "HESABU_SANDBOX_URL": "http://127.0.0.1:no",
+    }
     process = Process("serve", ["api.cli", "serve"], environment, tmp_path)
     process.start()
     assert process.wait_for_end() != 0
