@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Never
 import uvicorn
 from pydantic import ValidationError
 
-from api.sandbox_operator.operator import Operator, create_operator
+from api.sandbox_operator.routes import create_operator
 from api.sandbox_operator.settings import OperatorSettings
 
 if TYPE_CHECKING:
     import socket
     from types import FrameType
+
+    from api.sandbox_operator.operator import Operator
 
 GRACEFUL_SHUTDOWN_SECONDS_MAX = 5
 
