@@ -41,14 +41,16 @@ class Amount:
     currency: str
 
     @classmethod
-    def parse(cls, text: str, currency: str) -> Amount:
-        """Read a positive amount in major units, such as ``"1250.00"``; ``"1250"`` is fine too.
+    def parse(cls, text: str, currency: str, *, minor_units_min: int = 1) -> Amount:
+        """Read an amount in major units, such as ``"1250.00"``; ``"1250"`` is fine too.
+
+        It must be positive, unless ``minor_units_min`` is 0.
 
         More decimals than the currency has are refused even if they are zeros: they betray a
         caller with a wrong table of exponents.
 
         Raises:
-            ValueError: no such currency, not a positive plain decimal, or too many decimals.
+            ValueError: no such currency, not a plain decimal, too many decimals, or too little.
 
         """
         exponent = exponent_of(currency)
@@ -60,7 +62,7 @@ class Amount:
                 f"and {exponent} decimals in this currency"
             )
         minor_units = int(match[1] + decimals.ljust(exponent, "0"))
-        if minor_units == 0:
+        if minor_units < minor_units_min:
             raise ValueError("the amount must be positive")
         return cls(minor_units, currency)
 

@@ -1,6 +1,8 @@
 """What will the operator do with this phone number? Its last three digits say so.
 
-``GET /v1/behaviours`` answers with this table. A number whose digits are not listed pays as asked.
+``GET /v1/behaviours`` answers with this table. A number whose digits are not listed pays as asked,
+and so does one whose digits are about something else than prompts. What becomes of a refund is
+said by the phone that paid.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Behaviour(StrEnum):
-    """What happens to a prompt; the value is the last three digits of the phone number."""
+    """What happens to this phone; the value is the last three digits of its number."""
 
     SUCCESS = "000"
     INSUFFICIENT_FUNDS = "001"
@@ -34,6 +36,10 @@ class Behaviour(StrEnum):
     SECOND_TRANSACTION = "016"
     STATUS_FAILS_AND_CALLBACK_LOST = "017"
     TWO_WEBHOOK_IDS = "018"
+    REFUND_FAILS = "024"
+    REFUND_FAILS_AFTER_SUCCESS = "025"
+    REFUND_HANGS = "026"
+    REFUND_SILENT = "033"
 
 
 DESCRIPTIONS: Mapping[Behaviour, str] = {
@@ -77,12 +83,23 @@ DESCRIPTIONS: Mapping[Behaviour, str] = {
         "Succeeds; the callback is delivered twice at once, with two webhook-ids and one "
         "transaction."
     ),
+    Behaviour.REFUND_FAILS: "A refund of its payment fails: account_closed.",
+    Behaviour.REFUND_FAILS_AFTER_SUCCESS: (
+        "A refund of its payment succeeds, and fails afterwards: sent_back."
+    ),
+    Behaviour.REFUND_HANGS: (
+        "A refund of its payment is accepted but answered far too late; it succeeds, and its "
+        "callback comes meanwhile."
+    ),
+    Behaviour.REFUND_SILENT: (
+        "A refund of its payment succeeds without any callback; only the status query knows."
+    ),
 }
 """Every behaviour in words, for the documentation and for ``GET /v1/behaviours``."""
 
 
 def behaviour_of(phone: str) -> Behaviour:
-    """What the operator does with a prompt to ``phone`` (E.164, such as +254700000001)."""
+    """What the operator does with ``phone`` (E.164, such as +254700000001)."""
     try:
         return Behaviour(phone[-3:])
     except ValueError:

@@ -17,10 +17,12 @@ from uuid import uuid4
 import httpx
 from standardwebhooks import Webhook
 
-from api.sandbox_operator.wire import Callback, CallbackType, DeliveryAttempt
+from api.sandbox_operator.wire import DeliveryAttempt
 
 if TYPE_CHECKING:
+    from api.sandbox_operator.callbacks import Callback
     from api.sandbox_operator.settings import OperatorSettings
+    from api.sandbox_operator.wire import CallbackType
 
 LOST = "lost"
 
@@ -37,7 +39,7 @@ class Message:
 
     webhook_id: str
     type: CallbackType
-    reference: str
+    reference: str | None
     body: str
 
     @classmethod
@@ -46,7 +48,7 @@ class Message:
         return cls(
             webhook_id=f"msg_{uuid4().hex}",
             type=callback.type,
-            reference=callback.data.reference,
+            reference=callback.reference,
             body=callback.model_dump_json(),
         )
 

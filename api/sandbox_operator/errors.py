@@ -2,9 +2,18 @@
 
 OperatorError
 ├── Unauthorized
+├── InvalidAmount
 ├── UnknownReference
-├── OperatorBroken      it breaks on purpose
+│   ├── UnknownRefund
+│   └── UnknownPayout
+├── UnknownTransaction
+├── DuplicateReference
+├── RefundExceedsPayment
+├── AmountExceedsPayment
+├── CurrencyMismatch
+├── OperatorBroken           it breaks on purpose
 └── OperatorBusy
+    └── MemoryFull
 
 The docstring is the message.
 """
@@ -15,9 +24,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from api.sandbox_operator.wire import Error, ErrorAnswer, PromptRequest
+from api.sandbox_operator.wire_movements import RefundRequest
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -37,11 +48,62 @@ class Unauthorized(OperatorError):
     code = "unauthorized"
 
 
+class InvalidAmount(OperatorError):
+    """The amount must be a positive plain decimal in the currency of the payment, with at most
+    that currency's decimals."""
+
+    status_code = 400
+    code = "invalid_request"
+
+
 class UnknownReference(OperatorError):
     """No prompt was accepted with this reference."""
 
     status_code = 404
     code = "unknown_reference"
+
+
+class UnknownRefund(UnknownReference):
+    """No refund was accepted with this reference."""
+
+
+class UnknownPayout(UnknownReference):
+    """No payout was accepted with this reference."""
+
+
+class UnknownTransaction(OperatorError):
+    """There is no payment with this transaction."""
+
+    status_code = 404
+    code = "unknown_transaction"
+
+
+class DuplicateReference(OperatorError):
+    """This reference was accepted before. Nothing was done again; ask for its status."""
+
+    status_code = 409
+    code = "duplicate_reference"
+
+
+class RefundExceedsPayment(OperatorError):
+    """The payment, less what was refunded of it already, is smaller than this refund."""
+
+    status_code = 409
+    code = "refund_exceeds_payment"
+
+
+class AmountExceedsPayment(OperatorError):
+    """A dispute cannot be about more than was paid, nor lose more than it is about."""
+
+    status_code = 409
+    code = "amount_exceeds_payment"
+
+
+class CurrencyMismatch(OperatorError):
+    """The payment was made in another currency."""
+
+    status_code = 409
+    code = "currency_mismatch"
 
 
 class OperatorBroken(OperatorError):
@@ -55,6 +117,11 @@ class OperatorBusy(OperatorError):
     code = "operator_busy"
 
 
+class MemoryFull(OperatorBusy):
+    """Too much is going on already. Nothing was accepted; try again later."""
+
+
+_REQUESTS: tuple[type[BaseModel], ...] = (PromptRequest, RefundRequest)
 _CODES_BY_STATUS = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed"}
 
 
@@ -85,7 +152,7 @@ def _complaints(error: RequestValidationError) -> str:
 
     The name of an unknown field is the caller's input too, and may not even be encodable.
     """
-    known = PromptRequest.model_fields.keys()
+    known = {name for request in _REQUESTS for name in request.model_fields}
     complaints = []
     for complaint in error.errors():
         fields = [str(part) for part in complaint["loc"] if part in known]

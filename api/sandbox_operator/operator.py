@@ -9,7 +9,9 @@ from api.sandbox_operator.behaviours import Behaviour, behaviour_of
 from api.sandbox_operator.delivery import Courier
 from api.sandbox_operator.errors import OperatorBroken, UnknownReference
 from api.sandbox_operator.prompts import Prompt, Prompts
+from api.sandbox_operator.refunds import Refunds
 from api.sandbox_operator.scenarios import Scenarios, callback_data
+from api.sandbox_operator.transactions import Transactions
 from api.sandbox_operator.wire import PromptAccepted, PromptStatistics, PromptStatus
 
 if TYPE_CHECKING:
@@ -20,13 +22,17 @@ if TYPE_CHECKING:
 
 
 class Operator:
-    """The operator: its prompts, and the scenarios that play with them."""
+    """The operator: its prompts, the scenarios that play with them, and its other desks."""
 
     def __init__(self, settings: OperatorSettings) -> None:
         self.courier = Courier(settings)
         self._background = Background(settings.hang_seconds)
         self._prompts = Prompts(settings.prompts_kept_max)
-        self._scenarios = Scenarios(settings, self.courier)
+        transactions = Transactions(settings.transactions_kept_max)
+        self._scenarios = Scenarios(settings, self.courier, transactions)
+        self.refunds = Refunds(
+            settings, self.courier, background=self._background, transactions=transactions
+        )
 
     async def push(self, request: PromptRequest) -> PromptAccepted:
         """Put a prompt on a phone; never deduplicated, whatever its reference.
@@ -76,7 +82,7 @@ class Operator:
         return PromptStatistics(prompts=self._prompts.counts(reference))
 
     def stop_hanging(self) -> None:
-        """Answer every hanging push now, so that the process can stop."""
+        """Answer everything that hangs now, so that the process can stop."""
         self._background.stop_hanging()
 
     async def close(self) -> None:

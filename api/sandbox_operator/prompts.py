@@ -9,7 +9,6 @@ References are not unique, on purpose: two pushes of one reference are two promp
 
 from __future__ import annotations
 
-import secrets
 from collections import deque
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,16 +17,12 @@ from uuid import uuid4
 
 from api.sandbox_operator.behaviours import Behaviour, behaviour_of
 from api.sandbox_operator.errors import OperatorBusy
+from api.sandbox_operator.transactions import new_transaction
 from api.sandbox_operator.wire import Reason, Status
 
 if TYPE_CHECKING:
     from api.sandbox_operator.amounts import Amount
     from api.sandbox_operator.wire import PromptRequest
-
-
-def new_transaction() -> str:
-    """The receipt number of a payment, such as SB4F09D1A27C3E."""
-    return f"SB{secrets.token_hex(6).upper()}"
 
 
 @dataclass(slots=True, eq=False)

@@ -2,6 +2,8 @@
 
 POST /v1/prompts ──► 202 pending          wait, settle, callbacks (scenarios.py)
                  ──► 500, or silence      if its behaviour says so
+
+Refunds are taken and answered like prompts, but each reference once: 409 duplicate_reference.
 """
 
 import secrets
@@ -26,9 +28,10 @@ from api.sandbox_operator.wire import (
     PromptStatistics,
     PromptStatus,
 )
+from api.sandbox_operator.wire_movements import Accepted, RefundRequest, RefundState
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    status: {"model": ErrorAnswer} for status in (400, 401, 404, 500, 503)
+    status: {"model": ErrorAnswer} for status in (400, 401, 404, 409, 500, 503)
 }
 
 
@@ -51,6 +54,7 @@ def create_operator(settings: OperatorSettings) -> FastAPI:
         responses=_ERRORS,
     )
     _add_prompts(router, operator)
+    _add_refunds(router, operator)
     app.include_router(router)
     return app
 
@@ -105,3 +109,13 @@ def _add_prompts(router: APIRouter, operator: Operator) -> None:
     @router.get("/statistics/deliveries")
     async def delivery_statistics(reference: str | None = None) -> DeliveryStatistics:
         return DeliveryStatistics(deliveries=operator.courier.attempts(reference))
+
+
+def _add_refunds(router: APIRouter, operator: Operator) -> None:
+    @router.post("/refunds", status_code=202)
+    async def refund(request: RefundRequest) -> Accepted:
+        return await operator.refunds.refund(request)
+
+    @router.get("/refunds/{reference}")
+    async def refund_status(reference: str) -> RefundState:
+        return operator.refunds.status(reference)

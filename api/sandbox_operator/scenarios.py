@@ -11,13 +11,15 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from api.sandbox_operator.behaviours import Behaviour
+from api.sandbox_operator.callbacks import Callback
 from api.sandbox_operator.delivery import Courier, Message
-from api.sandbox_operator.prompts import new_transaction
-from api.sandbox_operator.wire import Callback, CallbackData, CallbackType, Reason, Status
+from api.sandbox_operator.transactions import Transaction, new_transaction
+from api.sandbox_operator.wire import CallbackData, CallbackType, Reason, Status
 
 if TYPE_CHECKING:
     from api.sandbox_operator.prompts import Prompt
     from api.sandbox_operator.settings import OperatorSettings
+    from api.sandbox_operator.transactions import Transactions
 
 REPEATED_DELIVERIES = 5
 LOST_ATTEMPTS = 3
@@ -36,11 +38,14 @@ class Scenarios:
 
     settings: OperatorSettings
     courier: Courier
+    transactions: Transactions
 
     async def play(self, prompt: Prompt) -> None:
         """Settle ``prompt`` after its while, then deliver its callbacks, retries included."""
         await asyncio.sleep(self._wait_seconds(prompt))
         _settle(prompt)
+        if prompt.transaction:
+            self._remember(prompt.transaction, prompt)
         await self._tell(prompt)
 
     def _wait_seconds(self, prompt: Prompt) -> float:
@@ -76,9 +81,16 @@ class Scenarios:
             case Behaviour.SECOND_TRANSACTION:
                 await deliver(message)
                 await asyncio.sleep(self.settings.delay_seconds)
-                await deliver(_second_message(prompt))
+                second = new_transaction()
+                self._remember(second, prompt)
+                await deliver(_second_message(prompt, second))
             case _:
                 await deliver(message)
+
+    def _remember(self, transaction: str, prompt: Prompt) -> None:
+        self.transactions.remember(
+            Transaction(transaction, prompt.reference, prompt.settled, prompt.behaviour)
+        )
 
 
 def _settle(prompt: Prompt) -> None:
@@ -145,10 +157,10 @@ def _contradicting_message(prompt: Prompt) -> Message:
     return _message_of(data, written_at=now)
 
 
-def _second_message(prompt: Prompt) -> Message:
+def _second_message(prompt: Prompt, transaction: str) -> Message:
     """Another payment for the same prompt; the status query knows only the first."""
     now = datetime.now(UTC)
-    update = {"transaction": new_transaction(), "occurred_at": now}
+    update = {"transaction": transaction, "occurred_at": now}
     return _message_of(callback_data(prompt).model_copy(update=update), written_at=now)
 
 

@@ -32,7 +32,10 @@ class OperatorSettings(BaseSettings):
     """0 takes a free port, which is printed once the operator listens."""
 
     delay_seconds: Seconds = 0.5
-    """Between accepting a prompt and its callback: the person types the PIN."""
+    """Between accepting a prompt and its callback: the person types the PIN.
+
+    Also between accepting a refund or payout and its callback, and between callbacks in a row.
+    """
 
     timeout_seconds: Seconds = 5.0
     """How long the phone rings for a person who never answers, if it does not expire before."""
@@ -59,6 +62,12 @@ class OperatorSettings(BaseSettings):
 
     prompts_kept_max: Annotated[int, Field(ge=1)] = 200_000
     """Prompts in memory: the oldest finished one is forgotten for each new one beyond this."""
+
+    transactions_kept_max: Annotated[int, Field(ge=1)] = 200_000
+    """Payments in memory that can be refunded or disputed; the oldest one is forgotten."""
+
+    refunds_kept_max: Annotated[int, Field(ge=1)] = 200_000
+    """Refunds in memory: the oldest finished one is forgotten for each new one beyond this."""
 
     deliveries_kept_max: Annotated[int, Field(ge=1)] = 200_000
     """Delivery attempts kept for the statistics."""

@@ -1,4 +1,7 @@
-"""What goes over the wire: the bodies of requests, answers and callbacks."""
+"""What goes over the wire about prompts: the bodies of requests, answers and callbacks.
+
+What goes over it about all other money is in ``wire_movements.py``.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -30,8 +33,19 @@ class Reason(StrEnum):
 
 
 CallbackType = Literal[
-    "payment.pending", "payment.succeeded", "payment.failed", "payment.cancelled"
+    "payment.pending",
+    "payment.succeeded",
+    "payment.failed",
+    "payment.cancelled",
+    "refund.succeeded",
+    "refund.failed",
 ]
+
+# It lies in the path of the status query, so it must not need any escaping.
+PromptReference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$")]
+Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{7,14}$", examples=["+254700000000"])]
+MajorUnits = Annotated[str, Field(max_length=32, examples=["1250.00"])]
+CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["KES"])]
 
 
 class PromptRequest(BaseModel):
@@ -42,11 +56,10 @@ class PromptRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    # It lies in the path of the status query, so it must not need any escaping.
-    reference: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$")]
-    phone: Annotated[str, Field(pattern=r"^\+[1-9][0-9]{7,14}$", examples=["+254700000000"])]
-    amount: Annotated[str, Field(max_length=32, examples=["1250.00"])]
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["KES"])]
+    reference: PromptReference
+    phone: Phone
+    amount: MajorUnits
+    currency: CurrencyCode
     description: Annotated[str, Field(max_length=255)] = ""
     expires_in_seconds: Annotated[
         float, Field(gt=0, le=EXPIRES_IN_SECONDS_MAX, allow_inf_nan=False)
@@ -89,14 +102,6 @@ class CallbackData(PromptStatus):
     phone: str
 
 
-class Callback(BaseModel):
-    """The body of a callback; ``timestamp`` is when it was written, not when it was sent."""
-
-    type: CallbackType
-    timestamp: AwareDatetime
-    data: CallbackData
-
-
 class Error(BaseModel):
     """A stable code for programs and a message for people."""
 
@@ -117,7 +122,7 @@ class PromptStatistics(BaseModel):
 
 
 class DeliveryAttempt(BaseModel):
-    """One attempt to deliver a callback.
+    """One attempt to deliver a callback; ``reference`` is the one in its data, if it has one.
 
     Exactly one of ``status_code`` and ``error`` is given. The error is ``lost`` if the operator
     lost the callback on purpose, otherwise the name of the failure to connect or to answer.
@@ -125,7 +130,7 @@ class DeliveryAttempt(BaseModel):
 
     webhook_id: str
     type: CallbackType
-    reference: str
+    reference: str | None
     attempt: int
     status_code: int | None
     error: str | None

@@ -90,7 +90,7 @@ class Receiver:
     async def receive(self, request: Request) -> Response:
         arrived_at = time.monotonic()
         body = await request.body()
-        reference = json.loads(body)["data"]["reference"]
+        reference = _subject(json.loads(body)["data"])
         self.in_flight[reference] += 1
         self.in_flight_max[reference] = max(
             self.in_flight_max[reference], self.in_flight[reference]
@@ -114,6 +114,28 @@ class Receiver:
         return deliveries
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    """Ask again until the condition holds, for as long as a test may wait."""
+    deadline = time.monotonic() + WAIT_SECONDS_MAX
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def refused(answer: httpx.Response) -> tuple[int, str]:
+    """The status and the code of an answer in the operator's error shape."""
+    return answer.status_code, answer.json()["error"]["code"]
+
+
+def _subject(data: dict[str, Any]) -> str:
+    """What a test waits for: a reference, or what stands for it where there is none."""
+    if "settlement" in data:
+        return str(data["settlement"])
+    if data["reference"] is None:
+        return str(data["refund"])
+    return str(data["reference"])
+
+
 @dataclass
 class OperatorProcess:
     """A running operator and a client with its key."""
@@ -133,18 +155,35 @@ class OperatorProcess:
         }
         return self.client.post("/v1/prompts", json=body | fields)
 
-    def status(self, reference: str) -> dict[str, Any]:
-        answer = self.client.get(f"/v1/prompts/{reference}")
+    def pay(self, reference: str, digits: str, **fields: object) -> str:
+        """Push a prompt and wait until it is paid: the transaction."""
+        assert self.push(reference, digits, **fields).status_code == 202
+        return str(self.wait_for_status(reference, "succeeded")["transaction"])
+
+    def refund(self, reference: str, transaction: str, **fields: object) -> httpx.Response:
+        body = {
+            "reference": reference,
+            "transaction": transaction,
+            "amount": "1250.00",
+            "currency": "KES",
+        }
+        return self.client.post("/v1/refunds", json=body | fields)
+
+    def refund_status(self, reference: str) -> dict[str, Any]:
+        return self._get(f"/v1/refunds/{reference}")
+
+    def _get(self, path: str) -> dict[str, Any]:
+        answer = self.client.get(path)
         assert answer.status_code == 200
-        status: dict[str, Any] = answer.json()
-        return status
+        found: dict[str, Any] = answer.json()
+        return found
+
+    def status(self, reference: str) -> dict[str, Any]:
+        return self._get(f"/v1/prompts/{reference}")
 
     def wait_for_status(self, reference: str, expected: str) -> dict[str, Any]:
-        deadline = time.monotonic() + WAIT_SECONDS_MAX
-        while (status := self.status(reference))["status"] != expected:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return status
+        wait_until(lambda: self.status(reference)["status"] == expected)
+        return self.status(reference)
 
     def prompts(self, reference: str) -> int:
         answer = self.client.get("/v1/statistics/prompts", params={"reference": reference})
@@ -235,3 +274,9 @@ def start_operator(
 @pytest.fixture
 def reference() -> str:
     return f"payment-{uuid4().hex}"
+
+
+@pytest.fixture
+def refund() -> str:
+    """A reference for a refund."""
+    return f"refund-{uuid4().hex}"

@@ -42,6 +42,8 @@ GOOD_PROMPT = {
         ("GET", "/v1/prompts/payment-1"),
         ("GET", "/v1/statistics/prompts"),
         ("GET", "/v1/statistics/deliveries"),
+        ("POST", "/v1/refunds"),
+        ("GET", "/v1/refunds/refund-1"),
     ],
 )
 def test_a_wrong_key_is_refused(
@@ -230,7 +232,7 @@ def test_behaviours_are_a_table_that_anybody_may_read(operator: OperatorProcess)
     with httpx.Client(base_url=operator.client.base_url, trust_env=False) as stranger:
         table = stranger.get("/v1/behaviours").json()["behaviours"]
         assert stranger.get("/healthz").json() == {"status": "ok"}
-    assert [row["digits"] for row in table] == [f"{number:03}" for number in range(19)]
+    assert [row["digits"] for row in table] == [each.value for each in Behaviour]
     assert table[1]["name"] == "insufficient_funds"
     assert set(DESCRIPTIONS) == set(Behaviour)
 

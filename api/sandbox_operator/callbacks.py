@@ -1,0 +1,19 @@
+"""The envelope of every callback, whatever it is about."""
+
+from pydantic import AwareDatetime, BaseModel
+
+from api.sandbox_operator.wire import CallbackData, CallbackType
+from api.sandbox_operator.wire_movements import RefundState
+
+
+class Callback(BaseModel):
+    """The body of a callback; ``timestamp`` is when it was written, not when it was sent."""
+
+    type: CallbackType
+    timestamp: AwareDatetime
+    data: CallbackData | RefundState
+
+    @property
+    def reference(self) -> str | None:
+        """The caller's reference that it is about, if it is about one."""
+        return self.data.reference
