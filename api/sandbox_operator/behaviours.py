@@ -2,7 +2,7 @@
 
 ``GET /v1/behaviours`` answers with this table. A number whose digits are not listed pays as asked,
 and so does one whose digits are about something else than prompts. What becomes of a refund is
-said by the phone that paid.
+said by the phone that paid, and what becomes of a payout by the phone that is paid out to.
 """
 
 from __future__ import annotations
@@ -36,10 +36,18 @@ class Behaviour(StrEnum):
     SECOND_TRANSACTION = "016"
     STATUS_FAILS_AND_CALLBACK_LOST = "017"
     TWO_WEBHOOK_IDS = "018"
+    PAYOUT_HANGS = "020"
+    PAYOUT_PAID_THEN_RETURNED = "021"
+    PAYOUT_FAILS = "022"
+    PAYOUT_FLOAT_EMPTY_ONCE = "023"
     REFUND_FAILS = "024"
     REFUND_FAILS_AFTER_SUCCESS = "025"
     REFUND_HANGS = "026"
+    PAYOUT_SILENT = "032"
     REFUND_SILENT = "033"
+    PAYOUT_FAILED_THEN_PAID = "034"
+    PAYOUT_PUSH_FAILS_UNACCEPTED = "036"
+    PAYOUT_PUSH_FAILS_ACCEPTED = "037"
 
 
 DESCRIPTIONS: Mapping[Behaviour, str] = {
@@ -83,6 +91,17 @@ DESCRIPTIONS: Mapping[Behaviour, str] = {
         "Succeeds; the callback is delivered twice at once, with two webhook-ids and one "
         "transaction."
     ),
+    Behaviour.PAYOUT_HANGS: (
+        "A payout is accepted but answered far too late; it is paid, and its callback comes "
+        "meanwhile."
+    ),
+    Behaviour.PAYOUT_PAID_THEN_RETURNED: (
+        "A payout is paid, and comes back afterwards: recipient_wallet_closed."
+    ),
+    Behaviour.PAYOUT_FAILS: "A payout fails for good: recipient_unknown.",
+    Behaviour.PAYOUT_FLOAT_EMPTY_ONCE: (
+        "The first payout to this number fails, retryable: float_empty. Later ones are paid."
+    ),
     Behaviour.REFUND_FAILS: "A refund of its payment fails: account_closed.",
     Behaviour.REFUND_FAILS_AFTER_SUCCESS: (
         "A refund of its payment succeeds, and fails afterwards: sent_back."
@@ -91,8 +110,18 @@ DESCRIPTIONS: Mapping[Behaviour, str] = {
         "A refund of its payment is accepted but answered far too late; it succeeds, and its "
         "callback comes meanwhile."
     ),
+    Behaviour.PAYOUT_SILENT: "A payout is paid without any callback; only the status query knows.",
     Behaviour.REFUND_SILENT: (
         "A refund of its payment succeeds without any callback; only the status query knows."
+    ),
+    Behaviour.PAYOUT_FAILED_THEN_PAID: (
+        "A payout fails, not retryable: processing_timeout. Then it turns out to be paid."
+    ),
+    Behaviour.PAYOUT_PUSH_FAILS_UNACCEPTED: (
+        "A payout is answered with 500 and nothing was accepted."
+    ),
+    Behaviour.PAYOUT_PUSH_FAILS_ACCEPTED: (
+        "A payout is answered with 500 though it was accepted; then it is paid."
     ),
 }
 """Every behaviour in words, for the documentation and for ``GET /v1/behaviours``."""

@@ -3,7 +3,7 @@
 from pydantic import AwareDatetime, BaseModel
 
 from api.sandbox_operator.wire import CallbackData, CallbackType
-from api.sandbox_operator.wire_movements import RefundState
+from api.sandbox_operator.wire_movements import PayoutState, RefundState
 
 
 class Callback(BaseModel):
@@ -11,7 +11,7 @@ class Callback(BaseModel):
 
     type: CallbackType
     timestamp: AwareDatetime
-    data: CallbackData | RefundState
+    data: CallbackData | RefundState | PayoutState
 
     @property
     def reference(self) -> str | None:

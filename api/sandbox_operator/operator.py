@@ -8,6 +8,7 @@ from api.sandbox_operator.background import Background
 from api.sandbox_operator.behaviours import Behaviour, behaviour_of
 from api.sandbox_operator.delivery import Courier
 from api.sandbox_operator.errors import OperatorBroken, UnknownReference
+from api.sandbox_operator.payouts import Payouts
 from api.sandbox_operator.prompts import Prompt, Prompts
 from api.sandbox_operator.refunds import Refunds
 from api.sandbox_operator.scenarios import Scenarios, callback_data
@@ -33,6 +34,7 @@ class Operator:
         self.refunds = Refunds(
             settings, self.courier, background=self._background, transactions=transactions
         )
+        self.payouts = Payouts(settings, self.courier, self._background)
 
     async def push(self, request: PromptRequest) -> PromptAccepted:
         """Put a prompt on a phone; never deduplicated, whatever its reference.

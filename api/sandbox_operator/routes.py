@@ -3,7 +3,7 @@
 POST /v1/prompts ──► 202 pending          wait, settle, callbacks (scenarios.py)
                  ──► 500, or silence      if its behaviour says so
 
-Refunds are taken and answered like prompts, but each reference once: 409 duplicate_reference.
+Refunds and payouts are taken like prompts, but each reference only once.
 """
 
 import secrets
@@ -28,7 +28,13 @@ from api.sandbox_operator.wire import (
     PromptStatistics,
     PromptStatus,
 )
-from api.sandbox_operator.wire_movements import Accepted, RefundRequest, RefundState
+from api.sandbox_operator.wire_movements import (
+    Accepted,
+    PayoutRequest,
+    PayoutState,
+    RefundRequest,
+    RefundState,
+)
 
 _ERRORS: dict[int | str, dict[str, Any]] = {
     status: {"model": ErrorAnswer} for status in (400, 401, 404, 409, 500, 503)
@@ -55,6 +61,7 @@ def create_operator(settings: OperatorSettings) -> FastAPI:
     )
     _add_prompts(router, operator)
     _add_refunds(router, operator)
+    _add_payouts(router, operator)
     app.include_router(router)
     return app
 
@@ -119,3 +126,13 @@ def _add_refunds(router: APIRouter, operator: Operator) -> None:
     @router.get("/refunds/{reference}")
     async def refund_status(reference: str) -> RefundState:
         return operator.refunds.status(reference)
+
+
+def _add_payouts(router: APIRouter, operator: Operator) -> None:
+    @router.post("/payouts", status_code=202)
+    async def pay_out(request: PayoutRequest) -> Accepted:
+        return await operator.payouts.pay_out(request)
+
+    @router.get("/payouts/{reference}")
+    async def payout_status(reference: str) -> PayoutState:
+        return operator.payouts.status(reference)

@@ -69,6 +69,9 @@ class OperatorSettings(BaseSettings):
     refunds_kept_max: Annotated[int, Field(ge=1)] = 200_000
     """Refunds in memory: the oldest finished one is forgotten for each new one beyond this."""
 
+    payouts_kept_max: Annotated[int, Field(ge=1)] = 200_000
+    """Payouts in memory: the oldest finished one is forgotten for each new one beyond this."""
+
     deliveries_kept_max: Annotated[int, Field(ge=1)] = 200_000
     """Delivery attempts kept for the statistics."""
 

@@ -39,6 +39,9 @@ CallbackType = Literal[
     "payment.cancelled",
     "refund.succeeded",
     "refund.failed",
+    "payout.paid",
+    "payout.failed",
+    "payout.returned",
 ]
 
 # It lies in the path of the status query, so it must not need any escaping.

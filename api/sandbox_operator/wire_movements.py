@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from api.sandbox_operator.amounts import Amount
-from api.sandbox_operator.wire import CurrencyCode, MajorUnits
+from api.sandbox_operator.wire import CurrencyCode, MajorUnits, Phone
 
 # It lies in the path of the status query, so it must not need any escaping.
 OwnReference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,99}$")]
@@ -76,6 +76,48 @@ class RefundState(BaseModel):
     payment_reference: str
     status: RefundStatus
     reason: RefundReason | None
+    amount: str
+    currency: str
+    occurred_at: AwareDatetime
+
+
+class PayoutStatus(StrEnum):
+    """Where a payout stands."""
+
+    PENDING = "pending"
+    PAID = "paid"
+    FAILED = "failed"
+    RETURNED = "returned"
+
+
+class PayoutReason(StrEnum):
+    """Why a payout failed, or came back."""
+
+    FLOAT_EMPTY = "float_empty"
+    PROCESSING_TIMEOUT = "processing_timeout"
+    RECIPIENT_UNKNOWN = "recipient_unknown"
+    RECIPIENT_WALLET_CLOSED = "recipient_wallet_closed"
+
+
+class PayoutRequest(_RequestOfMoney):
+    """``POST /v1/payouts``: send money to a phone."""
+
+    reference: OwnReference
+    phone: Phone
+
+
+class PayoutState(BaseModel):
+    """A payout, for the status query and in callbacks.
+
+    ``retryable`` says whether another payout, with another reference, may well be paid.
+    """
+
+    reference: str
+    operator_reference: str
+    transaction: str | None
+    status: PayoutStatus
+    reason: PayoutReason | None
+    retryable: bool
     amount: str
     currency: str
     occurred_at: AwareDatetime

@@ -172,6 +172,18 @@ class OperatorProcess:
     def refund_status(self, reference: str) -> dict[str, Any]:
         return self._get(f"/v1/refunds/{reference}")
 
+    def pay_out(self, reference: str, digits: str, **fields: object) -> httpx.Response:
+        body = {
+            "reference": reference,
+            "phone": f"+254700000{digits}",
+            "amount": "1250.00",
+            "currency": "KES",
+        }
+        return self.client.post("/v1/payouts", json=body | fields)
+
+    def payout_status(self, reference: str) -> dict[str, Any]:
+        return self._get(f"/v1/payouts/{reference}")
+
     def _get(self, path: str) -> dict[str, Any]:
         answer = self.client.get(path)
         assert answer.status_code == 200

@@ -44,6 +44,8 @@ GOOD_PROMPT = {
         ("GET", "/v1/statistics/deliveries"),
         ("POST", "/v1/refunds"),
         ("GET", "/v1/refunds/refund-1"),
+        ("POST", "/v1/payouts"),
+        ("GET", "/v1/payouts/payout-1"),
     ],
 )
 def test_a_wrong_key_is_refused(
