@@ -251,7 +251,7 @@ class Dispatcher:
             # It never got the request: it can be asked by our reference, and the call has ended.
             await self._fail(provider, payment, "never_received")
             return True
-        if report.claim is Claim.PENDING:
+        if report.claim in {Claim.PENDING, Claim.AUTHORISED}:
             return False
         await self._report(payment, report)
         return True
@@ -272,6 +272,7 @@ class Dispatcher:
                 receipt_id=None
                 if transaction is None
                 else receipt_id(provider=report.provider, transaction=transaction),
+                settlement_delay_seconds=self._settings.settlement_delay_seconds,
                 **self._said(payment, f"report:{payment.id}:{report.claim}:{transaction}"),
             )
         )

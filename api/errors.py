@@ -19,6 +19,7 @@ from ledger.errors import (
     IdempotencyKeyReused,
     InvalidValue,
     LedgerError,
+    NotAllowed,
     NotFound,
     NotInThisState,
     Overloaded,
@@ -44,6 +45,7 @@ MESSAGES: Final = {"uuid_parsing": "Input should be a valid UUID"}
 STATUS_OF: Final[tuple[tuple[type[LedgerError], int], ...]] = (
     (NotFound, 404),
     (NotInThisState, 409),
+    (NotAllowed, 403),
     (Unacceptable, 400),
     (IdempotencyKeyReused, 422),
     (InvalidValue, 400),

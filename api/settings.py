@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import platformdirs
 from pydantic import Field, SecretStr, model_validator
@@ -62,6 +62,21 @@ class Settings(BaseSettings):
     status_query_seconds: float = Field(default=2.0, gt=0)
     """The first status query comes so long after the submission; each later one waits twice as
     long as the one before, at most a minute."""
+
+    settlement_delay_seconds: int = Field(default=3 * 24 * 3600, ge=0)
+    """How long a creator's part of a payment is pending before it is available."""
+    dispute_fees_borne_by: Literal["creator", "platform"] = "platform"
+    second_person_above: int = Field(default=1_000_000, ge=0)
+    """Minor units: adjustments, allocations, returns and write-offs above it need a second
+    person."""
+
+    payout_approvals_required: int = Field(default=2, ge=0, le=10)
+    payout_fixed_fee: int = Field(default=0, ge=0)
+    """Minor units of the payout's currency."""
+    payout_fee_basis_points: int = Field(default=0, ge=0, le=10_000)
+    payout_vat_basis_points: int = Field(default=0, ge=0, le=10_000)
+    destination_cooling_seconds: int = Field(default=24 * 3600, ge=0)
+    """No payout goes to a new destination for so long."""
 
     sandbox_url: str | None = None
     sandbox_api_key: SecretStr | None = None

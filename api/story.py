@@ -82,7 +82,7 @@ class Story:
         self._say("6. Every line of the creator's account, newest first, with its running balance.")
         self._call(Role.CREATOR, "GET", f"/creators/{creator}/transactions?limit=3")
         self._say("7. An auditor reads the log, and the trial balance: debits are credits.")
-        self._call(Role.AUDITOR, "GET", "/audit/events?limit=1&topic=payment.succeeded.v1")
+        self._call(Role.AUDITOR, "GET", "/audit/events?limit=1&topic=payment.succeeded.v2")
         self._call(Role.AUDITOR, "GET", "/audit/trial-balance")
         self._client.close()
         self._say("8. The auditor trusts nobody: hesabu replay --verify")

@@ -3,15 +3,28 @@
 In the ledger a debit is positive and a credit negative, so a liability that we owe has a negative
 balance. `Side` says which sign is the account's normal one; `normal_balance` turns it for people.
 
-    provider:{name}:collection    asset      what a provider holds for us
+    provider:{name}:collection    asset      what a provider collected and holds for us
+    provider:{name}:disbursement  asset      the float from which a provider pays out for us
+    provider:{name}:disputed      asset      withdrawn by the provider until it is decided
+    bank:settlement               asset      what providers settled to our bank
     creator:{id}:pending          liability  earned, in the settlement delay
-    creator:{id}:available        liability  may be paid out
+    creator:{id}:available        liability  may be paid out; below zero only by refunds, disputes
     creator:{id}:held             liability  for open disputes
-    creator:{id}:reserved         liability  held with a reason
+    creator:{id}:reserved         liability  held with a reason and an expiry
     creator:{id}:in_transit       liability  payouts promised, not confirmed
+    refunds:in_transit            liability  refunds and returns promised, not confirmed
     suspense:{provider}           liability  received, not yet understood
     tax:vat                       liability
-    platform:fees                 income
+    tax:withholding               liability
+    platform:fees                 income     kept of payments
+    platform:payout_fees          income     kept of payouts
+    expense:provider_fees         expense
+    expense:bank_charges          expense
+    expense:disputes              expense    what nobody else bears of disputes and refunds
+    expense:goodwill              expense
+    expense:write_offs            expense    debts of creators that were given up
+    fx:trading                    equity     between two currencies
+    equity:capital                equity
 """
 
 from __future__ import annotations
@@ -24,9 +37,11 @@ if TYPE_CHECKING:
     from uuid import UUID
 
 ACCOUNT_PATTERN: Final = (
-    r"^(provider:[a-z0-9_]+:(collection|disbursement|disputed)"
-    r"|creator:[0-9a-f-]{36}:(pending|available|held|reserved|in_transit)"
-    r"|suspense:[a-z0-9_]+|tax:(vat|withholding)|platform:(fees|payout_fees))$"
+    r"^(provider:[a-z0-9_]+:(collection|disbursement|disputed)|bank:settlement"
+    r"|creator:[0-9a-f-]{36}:(pending|available|held|reserved|in_transit)|refunds:in_transit"
+    r"|suspense:[a-z0-9_]+|tax:(vat|withholding)|platform:(fees|payout_fees)"
+    r"|expense:(provider_fees|bank_charges|disputes|goodwill|write_offs)"
+    r"|fx:trading|equity:capital)$"
 )
 
 PROVIDER_NAME: Final = re.compile(r"^[a-z0-9_]{1,40}$")
@@ -56,9 +71,13 @@ _SIDES: Final = {
     "provider": Side.ASSET,
     "bank": Side.ASSET,
     "creator": Side.LIABILITY,
+    "refunds": Side.LIABILITY,
     "suspense": Side.LIABILITY,
     "tax": Side.LIABILITY,
     "platform": Side.INCOME,
+    "expense": Side.EXPENSE,
+    "fx": Side.EQUITY,
+    "equity": Side.EQUITY,
 }
 
 
@@ -77,6 +96,16 @@ def collection(provider: str) -> str:
     return f"provider:{provider}:collection"
 
 
+def disbursement(provider: str) -> str:
+    """The float from which `provider` pays out for us."""
+    return f"provider:{provider}:disbursement"
+
+
+def disputed(provider: str) -> str:
+    """What `provider` withdrew for disputes that are not decided yet."""
+    return f"provider:{provider}:disputed"
+
+
 def creator_funds(creator: UUID, funds: CreatorFunds) -> str:
     """One of the creator's accounts."""
     return f"creator:{creator}:{funds}"
@@ -87,5 +116,15 @@ def suspense(provider: str) -> str:
     return f"suspense:{provider}"
 
 
+BANK: Final = "bank:settlement"
+REFUNDS_IN_TRANSIT: Final = "refunds:in_transit"
 PLATFORM_FEES: Final = "platform:fees"
+PAYOUT_FEES: Final = "platform:payout_fees"
 VAT: Final = "tax:vat"
+WITHHOLDING: Final = "tax:withholding"
+PROVIDER_FEES: Final = "expense:provider_fees"
+BANK_CHARGES: Final = "expense:bank_charges"
+DISPUTES: Final = "expense:disputes"
+WRITE_OFFS: Final = "expense:write_offs"
+FX_TRADING: Final = "fx:trading"
+CAPITAL: Final = "equity:capital"

@@ -5,7 +5,8 @@ initiation. The door has verified it; here it is decided, inside the turn, on th
 stands at that position.
 
 once            Success pays: `PaymentSucceeded` with the split frozen at initiation. Failure and
-                cancellation end the payment. Pending changes nothing (`ignored`).
+                cancellation end the payment, so does a card's authorisation that is voided.
+                Pending changes nothing (`ignored`).
 twice           The same callback (its natural key) is answered with the first verdict and decided
                 nothing. Another callback about a transaction we have: `duplicate`, no event.
 at once         All reports pass through one lock; the second is decided after the first.
@@ -14,7 +15,7 @@ late            A success after failure, cancellation or expiry is taken: `Payme
 contradictory   Failure after success: `ContradictionRecorded`; nothing is reversed by itself. The
                 same contradiction is recorded once. A transaction that already paid another
                 payment is a contradiction too, and pays nothing. Both failed and cancelled:
-                cancelled, whichever came first, since it says more.
+                cancelled, whichever came first, since it says more; so with voided.
 another amount  Too much: success, and `OverpaymentParked` for the excess. Too little or another
                 currency: `PaymentMismatched`, all of it in suspense, `needs_review`; the right
                 amount arriving later still succeeds.
@@ -29,20 +30,24 @@ reports of one payment arrive, it ends in the same state with the same balances.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
-from ledger.commands import Claim
+from ledger.commands.reports import Claim
 from ledger.events import (
     ContradictionRecorded,
     LedgerEvent,
     Occasion,
     OverpaymentParked,
+    PaymentAuthorised,
     PaymentCancelled,
     PaymentEvent,
     PaymentFailed,
     PaymentMismatched,
     PaymentSucceeded,
+    PaymentVoided,
     SurplusReceived,
     UnmatchedReceiptRecorded,
 )
@@ -70,6 +75,14 @@ class Verdict(StrEnum):
 FINAL: Final = frozenset({Verdict.APPLIED, Verdict.DUPLICATE, Verdict.IGNORED})
 """Verdicts that another copy of the same callback does not reopen."""
 
+ENDED_BY: Final[
+    Mapping[Claim, type[PaymentFailed] | type[PaymentCancelled] | type[PaymentVoided]]
+] = {
+    Claim.FAILED: PaymentFailed,
+    Claim.CANCELLED: PaymentCancelled,
+    Claim.VOIDED: PaymentVoided,
+}
+
 UNPAID: Final = OPEN | GIVEN_UP
 WANTS_MONEY: Final = UNPAID | {PaymentState.NEEDS_REVIEW}
 """States in which the right amount pays."""
@@ -96,7 +109,9 @@ def decide_report(
             return ReportDecision([], Verdict.IGNORED)
         case Claim.SUCCEEDED:
             return _succeeded(payment, command, claimed_by, occasion)
-        case Claim.FAILED | Claim.CANCELLED:
+        case Claim.AUTHORISED:
+            return _authorised(payment, report, occasion)
+        case Claim.FAILED | Claim.CANCELLED | Claim.VOIDED:
             if payment is None:
                 return ReportDecision([], Verdict.IGNORED)
             return _ended_without_money(payment, report, occasion)
@@ -127,7 +142,23 @@ def _succeeded(
         return _contradiction(
             payment, "transaction_of_another_payment", receipt.transaction, occasion
         )
-    return ReportDecision(list(_receive(payment, receipt, occasion)), Verdict.APPLIED)
+    delay = timedelta(seconds=command.settlement_delay_seconds)
+    return ReportDecision(list(_receive(payment, receipt, delay, occasion)), Verdict.APPLIED)
+
+
+def _authorised(
+    payment: Payment | None, report: ProviderReport, occasion: Occasion
+) -> ReportDecision:
+    if payment is None or payment.state not in OPEN - {PaymentState.AUTHORISED}:
+        return ReportDecision([], Verdict.IGNORED)
+    event = PaymentAuthorised(
+        originator_id=payment.id,
+        originator_version=payment.version + 1,
+        provider_reference=report.provider_transaction or payment.provider_reference or "",
+        occurred_at=report.occurred_at,
+        **occasion.stamp(),
+    )
+    return ReportDecision([event], Verdict.APPLIED)
 
 
 class _Receipt(NamedTuple):
@@ -155,13 +186,15 @@ def _unmatched(receipt_id: UUID, receipt: _Receipt, occasion: Occasion) -> Ledge
     )
 
 
-def _receive(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[PaymentEvent]:
+def _receive(
+    payment: Payment, receipt: _Receipt, delay: timedelta, occasion: Occasion
+) -> list[PaymentEvent]:
     enough = (
         receipt.received.currency == payment.money.currency
         and receipt.received.amount >= payment.money.amount
     )
     if enough and payment.state in WANTS_MONEY:
-        return _pay(payment, receipt, occasion)
+        return _pay(payment, receipt, delay, occasion)
     place: dict[str, Any] = {
         "originator_id": payment.id,
         "originator_version": payment.version + 1,
@@ -173,12 +206,15 @@ def _receive(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[Pa
     return [SurplusReceived(**place, **receipt.fields(occasion))]
 
 
-def _pay(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[PaymentEvent]:
+def _pay(
+    payment: Payment, receipt: _Receipt, delay: timedelta, occasion: Occasion
+) -> list[PaymentEvent]:
     succeeded = PaymentSucceeded(
         originator_id=payment.id,
         originator_version=payment.version + 1,
         money=payment.money,
         late=payment.state in GIVEN_UP,
+        releases_at=occasion.recorded_at + delay,
         entry=payment_received(
             payment.split,
             currency=payment.money.currency,
@@ -206,12 +242,12 @@ def _pay(payment: Payment, receipt: _Receipt, occasion: Occasion) -> list[Paymen
 def _ended_without_money(
     payment: Payment, report: ProviderReport, occasion: Occasion
 ) -> ReportDecision:
-    says_more = payment.state is PaymentState.FAILED and report.claim is Claim.CANCELLED
+    says_more = payment.state is PaymentState.FAILED and report.claim is not Claim.FAILED
     if payment.state in GIVEN_UP and not says_more:
         return ReportDecision([], Verdict.DUPLICATE)
     if payment.state not in OPEN | GIVEN_UP:
         return _contradiction(payment, report.claim, report.provider_transaction, occasion)
-    ended = PaymentCancelled if report.claim is Claim.CANCELLED else PaymentFailed
+    ended = ENDED_BY[report.claim]
     event = ended(
         originator_id=payment.id,
         originator_version=payment.version + 1,

@@ -7,53 +7,96 @@ event to the aggregate of its stream and never checks.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never, cast, get_args
 
-from ledger import callbacks, creator, payment
+from ledger import books, callbacks, creator, disputes, payment, payout, proposals, refunds
+from ledger.accounts import CreatorFunds, creator_funds
 from ledger.callbacks import Verdict
 from ledger.commands import (
+    AddCapital,
+    AddDestination,
+    ApprovePayout,
+    ApproveProposal,
+    AskForRefund,
     AssignFeePlan,
+    AttestPayoutFailure,
     CancelPayment,
-    Command,
+    CancelPayout,
+    ChangeVerification,
+    CloseCreator,
+    CreatorRequest,
+    DeclineFanRefund,
+    ExchangeCurrency,
     ExpirePayment,
+    FundWallet,
+    HoldFunds,
+    HoldPayout,
     InitiatePayment,
+    IssueDocument,
+    LedgerCommand,
+    NoteDisputeEvidence,
     ParkCallback,
+    PaymentRequest,
+    PayoutRequest,
+    Propose,
+    RecordBankCharge,
+    RecordDisputeReport,
+    RecordFeeReport,
+    RecordPayoutReport,
+    RecordPayoutSubmissionUnknown,
+    RecordPayoutSubmitted,
+    RecordRefundReport,
+    RecordRefundSubmissionUnknown,
+    RecordRefundSubmitted,
     RecordReport,
+    RecordSettlement,
     RecordSubmissionUnknown,
     RecordSubmitted,
+    RefundRequest,
     RegisterCreator,
+    ReinstateCreator,
+    RejectPayout,
+    RejectProposal,
+    ReleaseFunds,
+    ReleaseHold,
+    ReleasePayout,
+    RemitTax,
+    RemoveDestination,
+    ReportRequest,
+    RequestPayout,
+    RequestRefund,
+    SetPayoutSchedule,
+    SetTaxProfile,
+    StartPayoutSubmission,
+    StartRefundSubmission,
     StartSubmission,
+    SuspendCreator,
+    VerifyDestination,
+    WithdrawEarnings,
 )
-from ledger.creator import Creator, evolve_creator
+from ledger.creator import evolve_creator
 from ledger.events import (
-    CreatorRegistered,
-    FeePlanAssigned,
+    BooksEvent,
+    CreatorEvent,
+    DisputeEvent,
+    DocumentIssued,
     LedgerEvent,
     Occasion,
-    PaymentEvent,
+    PaymentLifecycleEvent,
+    PayoutEvent,
+    ProposalEvent,
+    RefundEvent,
     UnmatchedReceiptRecorded,
 )
-from ledger.payment import Payment, evolve_payment
+from ledger.payment import evolve_payment
 from ledger.receipt import Receipt, evolve_receipt
+from ledger.states import Aggregate, States
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Iterable
     from uuid import UUID
 
-Aggregate = Creator | Payment | Receipt
-
-LedgerCommand = (
-    RegisterCreator
-    | AssignFeePlan
-    | InitiatePayment
-    | CancelPayment
-    | StartSubmission
-    | RecordSubmitted
-    | RecordSubmissionUnknown
-    | ExpirePayment
-    | RecordReport
-    | ParkCallback
-)
+__all__ = ["Aggregate", "Decision", "LedgerCommand", "States", "decide", "evolve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,65 +108,124 @@ class Decision:
     verdict: Verdict | None = None
 
 
-class States:
-    """The aggregates that a turn sees, by stream; absent ones do not exist."""
-
-    def __init__(
-        self, aggregates: Mapping[UUID, Aggregate], claims: Mapping[tuple[str, str], UUID]
-    ) -> None:
-        self._aggregates = aggregates
-        self._claims = claims
-
-    def creator(self, stream: UUID) -> Creator | None:
-        """The creator with this id, if the stream is a creator's."""
-        found = self._aggregates.get(stream)
-        return found if isinstance(found, Creator) else None
-
-    def payment(self, stream: UUID | None) -> Payment | None:
-        """The payment with this id, if the stream is a payment's."""
-        found = None if stream is None else self._aggregates.get(stream)
-        return found if isinstance(found, Payment) else None
-
-    def claimed_by(self, command: Command) -> UUID | None:
-        """The stream that has one of the command's natural keys already."""
-        for key in command.natural_keys():
-            if (stream := self._claims.get((key.scope, key.key))) is not None:
-                return stream
-        return None
-
-
 def decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
     """Decide one command on the state before it. Raises the `Refused` that applies."""
     match command:
-        case RegisterCreator(creator_id=stream):
-            events = creator.register(states.creator(stream), command, at)
-            return Decision(events=list(events), stream=stream)
-        case AssignFeePlan(creator_id=stream):
-            events = creator.assign_fee_plan(states.creator(stream), command, at)
-            return Decision(events=list(events), stream=stream)
         case InitiatePayment(payment_id=stream):
             initiated = payment.initiate(states.creator(command.creator_id), command, at)
-            return Decision(events=list(initiated), stream=stream)
-        case RecordReport():
+            return _about(stream, initiated)
+        case (
+            RecordReport()
+            | RecordFeeReport()
+            | RecordRefundReport()
+            | RecordDisputeReport()
+            | RecordPayoutReport()
+        ):
             return _decide_report(command, states, at)
         case ParkCallback():
             return Decision(verdict=Verdict.PARKED)
+        case (
+            CancelPayment(payment_id=stream)
+            | StartSubmission(payment_id=stream)
+            | RecordSubmitted(payment_id=stream)
+            | RecordSubmissionUnknown(payment_id=stream)
+            | ExpirePayment(payment_id=stream)
+            | ReleaseFunds(payment_id=stream)
+            | AskForRefund(payment_id=stream)
+            | DeclineFanRefund(payment_id=stream)
+            | RequestRefund(payment_id=stream)
+            | NoteDisputeEvidence(payment_id=stream)
+        ):
+            return _about(stream, _decide_payment(command, states.payment(stream), at))
+        case (
+            StartRefundSubmission(stream_id=stream)
+            | RecordRefundSubmitted(stream_id=stream)
+            | RecordRefundSubmissionUnknown(stream_id=stream)
+        ):
+            return _about(stream, _decide_refund(command, states, at))
+        case RequestPayout(payout_id=stream):
+            return _about(stream, _request_payout(command, states, at))
+        case (
+            ApprovePayout(payout_id=stream)
+            | HoldPayout(payout_id=stream)
+            | ReleasePayout(payout_id=stream)
+            | RejectPayout(payout_id=stream)
+            | CancelPayout(payout_id=stream)
+            | StartPayoutSubmission(payout_id=stream)
+            | RecordPayoutSubmitted(payout_id=stream)
+            | RecordPayoutSubmissionUnknown(payout_id=stream)
+            | AttestPayoutFailure(payout_id=stream)
+        ):
+            return _about(stream, _decide_payout(command, states, at))
+        case (
+            Propose(proposal_id=stream)
+            | ApproveProposal(proposal_id=stream)
+            | RejectProposal(proposal_id=stream)
+        ):
+            return _about(stream, proposals.decide(command, states, at))
+        case (
+            RecordSettlement(fact_id=stream)
+            | FundWallet(fact_id=stream)
+            | RecordBankCharge(fact_id=stream)
+            | RemitTax(fact_id=stream)
+            | WithdrawEarnings(fact_id=stream)
+            | AddCapital(fact_id=stream)
+            | ExchangeCurrency(fact_id=stream)
+        ):
+            verdict = None if command.inbox_entry is None else Verdict.APPLIED
+            facts = books.state_fact(states.fact(stream), command, at)
+            return Decision(events=facts, stream=stream, verdict=verdict)
+        case IssueDocument(series_id=stream):
+            return _about(stream, [books.issue(states.series(stream), command, at)])
         case _:
-            about = states.payment(command.payment_id)
-            return Decision(
-                events=list(_decide_payment(command, about, at)), stream=command.payment_id
-            )
+            return _about(command.creator_id, _decide_creator(command, states, at))
+
+
+def _about(stream: UUID, events: Iterable[LedgerEvent]) -> Decision:
+    return Decision(events=list(events), stream=stream)
+
+
+def _decide_creator(command: CreatorRequest, states: States, at: Occasion) -> list[LedgerEvent]:
+    about = states.creator(command.creator_id)
+    match command:
+        case RegisterCreator():
+            return creator.register(about, command, at)
+        case AssignFeePlan():
+            return creator.assign_fee_plan(about, command, at)
+        case ChangeVerification():
+            return creator.change_verification(about, command, at)
+        case SuspendCreator():
+            return creator.suspend(about, command, at)
+        case ReinstateCreator():
+            return creator.reinstate(about, command, at)
+        case CloseCreator():
+            return creator.close(about, command, at)
+        case SetTaxProfile():
+            return creator.set_tax_profile(about, command, at)
+        case AddDestination():
+            return creator.add_destination(about, command, at)
+        case VerifyDestination():
+            return creator.verify_destination(about, command, at)
+        case RemoveDestination():
+            return creator.remove_destination(about, command, at)
+        case SetPayoutSchedule():
+            return creator.set_payout_schedule(about, command, at)
+        case HoldFunds():
+            available = _available(command.creator_id, command.held.currency, states)
+            return creator.hold_funds(about, command, available=available, at=at)
+        case ReleaseHold():
+            return creator.release_hold(about, command, at)
+        case _:
+            assert_never(command)
+
+
+def _available(creator_id: UUID, currency: str, states: States) -> int:
+    return -states.balance(creator_funds(creator_id, CreatorFunds.AVAILABLE), currency)
 
 
 def _decide_payment(
-    command: CancelPayment
-    | StartSubmission
-    | RecordSubmitted
-    | RecordSubmissionUnknown
-    | ExpirePayment,
-    about: Payment | None,
-    at: Occasion,
-) -> list[PaymentEvent]:
+    command: PaymentRequest, about: payment.Payment | None, at: Occasion
+) -> Iterable[LedgerEvent]:
     match command:
         case CancelPayment():
             return payment.cancel(about, command, at)
@@ -135,28 +237,121 @@ def _decide_payment(
             return payment.record_submission_unknown(about, command, at)
         case ExpirePayment():
             return payment.expire(about, at)
+        case ReleaseFunds():
+            return payment.release_funds(about, at)
+        case AskForRefund():
+            return refunds.ask(about, command, at)
+        case DeclineFanRefund():
+            return refunds.decline(about, command, at)
+        case RequestRefund():
+            return refunds.request(about, command, at)
+        case NoteDisputeEvidence():
+            return disputes.note_evidence(about, command, at)
         case _:
             assert_never(command)
 
 
-def _decide_report(command: RecordReport, states: States, at: Occasion) -> Decision:
-    about = states.payment(command.report.payment_id)
-    events, verdict = callbacks.decide_report(
-        about, command, claimed_by=states.claimed_by(command), occasion=at
+def _decide_refund(command: RefundRequest, states: States, at: Occasion) -> list[LedgerEvent]:
+    owner = states.owner(command.stream_id)
+    match command:
+        case StartRefundSubmission():
+            return refunds.start_submission(owner, command, at)
+        case RecordRefundSubmitted():
+            return refunds.record_submitted(owner, command, at)
+        case RecordRefundSubmissionUnknown():
+            return refunds.record_submission_unknown(owner, command, at)
+        case _:
+            assert_never(command)
+
+
+def _request_payout(command: RequestPayout, states: States, at: Occasion) -> list[LedgerEvent]:
+    return payout.request(
+        states.creator(command.creator_id),
+        states.payout(command.payout_id),
+        command,
+        available=_available(command.creator_id, command.terms.currency, states),
+        at=at,
     )
-    stream = command.receipt_id if about is None else about.id
-    return Decision(events=events, stream=stream, verdict=verdict)
+
+
+def _decide_payout(command: PayoutRequest, states: States, at: Occasion) -> list[LedgerEvent]:
+    about = states.payout(command.payout_id)
+    match command:
+        case ApprovePayout():
+            return payout.approve(about, command, at)
+        case HoldPayout():
+            return payout.hold(about, command, at)
+        case ReleasePayout():
+            return payout.release(about, command, at)
+        case RejectPayout():
+            return payout.reject(about, command, at)
+        case CancelPayout():
+            return payout.cancel(about, command, at)
+        case StartPayoutSubmission():
+            return payout.start_submission(about, states.creator(command.creator_id), command, at)
+        case RecordPayoutSubmitted():
+            return payout.record_submitted(about, command, at)
+        case RecordPayoutSubmissionUnknown():
+            return payout.record_submission_unknown(about, command, at)
+        case AttestPayoutFailure():
+            return payout.attest_failure(about, command, at)
+        case _:
+            assert_never(command)
+
+
+def _decide_report(command: ReportRequest, states: States, at: Occasion) -> Decision:
+    match command:
+        case RecordReport():
+            about = states.payment(command.report.payment_id)
+            decided = callbacks.decide_report(
+                about, command, claimed_by=states.claimed_by(command), occasion=at
+            )
+            stream = command.receipt_id if about is None else about.id
+        case RecordFeeReport():
+            stream = command.report.payment_id
+            decided = disputes.decide_fee_report(states.payment(stream), command, at)
+        case RecordRefundReport():
+            stream = command.report.stream_id
+            decided = refunds.decide_report(states.owner(stream), command, at)
+        case RecordDisputeReport():
+            stream = command.report.payment_id
+            decided = disputes.decide_report(states.payment(stream), command, at)
+        case RecordPayoutReport():
+            stream = command.report.payout_id
+            decided = payout.decide_report(states.payout(stream), command, at)
+        case _:
+            assert_never(command)
+    return Decision(events=decided.events, stream=stream, verdict=decided.verdict)
 
 
 def evolve(aggregate: Aggregate | None, event: LedgerEvent) -> Aggregate:
     """Apply an event to the aggregate of its stream. Never checks."""
-    match event:
-        case CreatorRegistered() | FeePlanAssigned():
-            assert aggregate is None or isinstance(aggregate, Creator)  # noqa: S101 - one kind a stream
-            return evolve_creator(aggregate, event)
-        case UnmatchedReceiptRecorded():
-            assert aggregate is None or isinstance(aggregate, Receipt)  # noqa: S101 - one kind a stream
-            return evolve_receipt(aggregate, event)
-        case _:
-            assert aggregate is None or isinstance(aggregate, Payment)  # noqa: S101 - one kind a stream
-            return evolve_payment(aggregate, event)
+    if isinstance(aggregate, Receipt):
+        # What befalls parked money befalls it on a payment's stream too.
+        return evolve_receipt(aggregate, cast("Any", event))
+    kind, evolve_kind = _EVOLVE[type(event)]
+    assert aggregate is None or isinstance(aggregate, kind)  # noqa: S101 - one kind a stream
+    return evolve_kind(aggregate, event)
+
+
+_Kind = tuple[type[Aggregate], "Callable[[Any, Any], Aggregate]"]
+
+
+def _table() -> dict[type, _Kind]:
+    kinds: tuple[tuple[object, _Kind], ...] = (
+        (PaymentLifecycleEvent, (payment.Payment, evolve_payment)),
+        (RefundEvent, (payment.Payment, evolve_payment)),
+        (DisputeEvent, (payment.Payment, evolve_payment)),
+        (CreatorEvent, (creator.Creator, evolve_creator)),
+        (PayoutEvent, (payout.Payout, payout.evolve_payout)),
+        (ProposalEvent, (proposals.Proposal, proposals.evolve_proposal)),
+        (BooksEvent, (books.Fact, books.evolve_fact)),
+    )
+    table: dict[type, _Kind] = {cls: kind for union, kind in kinds for cls in get_args(union)}
+    table[UnmatchedReceiptRecorded] = (Receipt, evolve_receipt)
+    table[DocumentIssued] = (books.DocumentSeries, books.evolve_series)
+    return table
+
+
+_EVOLVE: Final = _table()
+"""The aggregate of a stream knows its own events; which aggregate, its first event says."""

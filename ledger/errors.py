@@ -3,18 +3,26 @@
     LedgerError
     ├── Refused                     the domain decided; stored under the idempotency key
     │   ├── NotFound                unknown, or somebody else's: one answer for both
-    │   │   ├── CreatorNotFound
-    │   │   └── PaymentNotFound
+    │   │   ├── CreatorNotFound, PaymentNotFound, RefundNotFound, FanRefundNotFound
+    │   │   ├── DisputeNotFound, ReceiptNotFound, HoldNotFound
+    │   │   └── PayoutNotFound, DestinationNotFound, ProposalNotFound
     │   ├── NotInThisState          the message names the state
-    │   │   ├── CreatorAlreadyRegistered
-    │   │   ├── PaymentNotCancellable
-    │   │   ├── SubmissionAlreadyStarted
-    │   │   ├── SubmissionNotAllowed
-    │   │   └── NotYetExpired
+    │   │   ├── CreatorAlreadyRegistered, CreatorStandingUnchanged
+    │   │   ├── CreatorIsClosed, CreatorIsSuspended
+    │   │   ├── VerificationMissing, AlreadyExists
+    │   │   ├── PaymentNotCancellable, PaymentNotRefundable, PaymentNotReleasable
+    │   │   ├── SubmissionAlreadyStarted, SubmissionNotAllowed, NotYetExpired, NotYetDue
+    │   │   ├── FanRefundAlreadyOpen, ReceiptNotWaiting, PaymentNotAllocatable
+    │   │   ├── DestinationNotUsable, PayoutNotInThisState, InsufficientFunds
+    │   │   └── ProposalDecided, NoDebt
+    │   ├── NotAllowed              this person may not do this
+    │   │   ├── SecondPersonNeeded, ApproverInvolved
     │   └── Unacceptable            the request itself can never be accepted
-    │       ├── AmountOutOfBounds, CurrencyUnknown, CurrencyNotAccepted
+    │       ├── AmountOutOfBounds, CurrencyUnknown, CurrencyNotAccepted, CurrencyDiffers
+    │       ├── AmountNotPayable, PayoutTooSmall, RefundExceedsPayment
     │       ├── FeePlanMissing, FeePlanExceedsPayment
-    │       └── SelfPayment
+    │       ├── AccountNotAdjustable, RateDiffers, ProposalDiffers
+    │       └── SelfPayment, ReportDisagrees
     ├── IdempotencyKeyReused        the key was used with another request
     ├── InvalidValue                the database refuses a value of this command
     ├── DecisionFailed              a defect of ours; only this command fails
@@ -72,6 +80,54 @@ class PaymentNotFound(NotFound):
     code = "payment_not_found"
 
 
+class RefundNotFound(NotFound):
+    """There is no refund with this id on this payment."""
+
+    code = "refund_not_found"
+
+
+class FanRefundNotFound(NotFound):
+    """No fan asked for this refund, or it was already granted or declined."""
+
+    code = "fan_refund_not_found"
+
+
+class DisputeNotFound(NotFound):
+    """This payment has no such dispute. The names of its disputes are in the payment."""
+
+    code = "dispute_not_found"
+
+
+class ReceiptNotFound(NotFound):
+    """No parked money of this provider and transaction lies on this stream."""
+
+    code = "receipt_not_found"
+
+
+class HoldNotFound(NotFound):
+    """This creator has no such hold, or it has ended."""
+
+    code = "hold_not_found"
+
+
+class PayoutNotFound(NotFound):
+    """There is no payout with this id, or it is not yours."""
+
+    code = "payout_not_found"
+
+
+class DestinationNotFound(NotFound):
+    """This creator has no such destination, or it was removed. Add one first."""
+
+    code = "destination_not_found"
+
+
+class ProposalNotFound(NotFound):
+    """There is no proposal with this id."""
+
+    code = "proposal_not_found"
+
+
 class NotInThisState(Refused):
     """This cannot be done in the state {state}."""
 
@@ -82,6 +138,122 @@ class CreatorAlreadyRegistered(NotInThisState):
     """A creator with this id is already registered. Use another id, or change its fee plan."""
 
     code = "creator_already_registered"
+
+
+class CreatorIsClosed(NotInThisState):
+    """This creator is closed and takes no new payments; nothing else about them changes."""
+
+    code = "creator_closed"
+
+
+class CreatorIsSuspended(NotInThisState):
+    """This creator is suspended: no payouts until an admin reinstates them."""
+
+    code = "creator_suspended"
+
+
+class CreatorStandingUnchanged(NotInThisState):
+    """The creator is {state} already."""
+
+    code = "creator_standing_unchanged"
+
+
+class VerificationMissing(NotInThisState):
+    """Who this creator is has not been verified (it is {state}): no payouts until it is."""
+
+    code = "verification_missing"
+
+
+class AlreadyExists(NotInThisState):
+    """Something with this id exists already. Use another id."""
+
+    code = "already_exists"
+
+
+class PaymentNotRefundable(NotInThisState):
+    """The payment is {state}: only one that has succeeded can be refunded."""
+
+    code = "payment_not_refundable"
+
+
+class PaymentNotReleasable(NotInThisState):
+    """The payment is {state}: it has no money in the settlement delay."""
+
+    code = "payment_not_releasable"
+
+
+class NotYetDue(NotInThisState):
+    """It is {state} until {due_at}."""
+
+    code = "not_yet_due"
+
+
+class FanRefundAlreadyOpen(NotInThisState):
+    """You have asked for a refund of this payment already. Wait until it is decided."""
+
+    code = "fan_refund_already_open"
+
+
+class ReceiptNotWaiting(NotInThisState):
+    """This money is {state}; only money that waits in suspense can be allocated or returned."""
+
+    code = "receipt_not_waiting"
+
+
+class PaymentNotAllocatable(NotInThisState):
+    """The payment is {state}. Money can be allocated to one that waits for a review or has ended
+    without money; return the money instead."""
+
+    code = "payment_not_allocatable"
+
+
+class DestinationNotUsable(NotInThisState):
+    """The destination is {state}, and may be used from {usable_at} on, once it is verified."""
+
+    code = "destination_not_usable"
+
+
+class PayoutNotInThisState(NotInThisState):
+    """The payout is {state}; this cannot be done any more, or not yet."""
+
+    code = "payout_not_in_this_state"
+
+
+class InsufficientFunds(NotInThisState):
+    """Only {available} minor units of {currency} are available. Ask for less, or wait until more
+    is."""
+
+    code = "insufficient_funds"
+
+
+class ProposalDecided(NotInThisState):
+    """The proposal is {state} and cannot be decided again."""
+
+    code = "proposal_decided"
+
+
+class NoDebt(NotInThisState):
+    """The creator owes {debt} minor units of {currency}; no more can be written off."""
+
+    code = "no_debt"
+
+
+class NotAllowed(Refused):
+    """You may not do this."""
+
+    code = "not_allowed"
+
+
+class SecondPersonNeeded(NotAllowed):
+    """Another person than the one who asked for this must agree to it."""
+
+    code = "second_person_needed"
+
+
+class ApproverInvolved(NotAllowed):
+    """Whoever requested a payout or edited its destination may not approve it, and nobody twice."""
+
+    code = "approver_involved"
 
 
 class PaymentNotCancellable(NotInThisState):
@@ -138,6 +310,50 @@ class CurrencyNotAccepted(Unacceptable):
     """This creator is paid in {accepted}; a payment in {currency} is refused. Pay in {accepted}."""
 
     code = "currency_not_accepted"
+
+
+class CurrencyDiffers(Unacceptable):
+    """This is in {expected}; an amount in {currency} does not fit. Use {expected}."""
+
+    code = "currency_differs"
+
+
+class PayoutTooSmall(Unacceptable):
+    """After fees and taxes too little would be left: {provider} pays {currency} from {minimum}
+    minor units on. Ask for more."""
+
+    code = "payout_too_small"
+
+
+class RefundExceedsPayment(Unacceptable):
+    """At most {refundable} minor units of this payment can still be refunded. Ask for less."""
+
+    code = "refund_exceeds_payment"
+
+
+class AccountNotAdjustable(Unacceptable):
+    """{account} follows from payments and payouts and cannot be adjusted by itself. Use a refund,
+    an allocation or a return."""
+
+    code = "account_not_adjustable"
+
+
+class RateDiffers(Unacceptable):
+    """Paid and received amounts do not agree with the rate: expected {expected} minor units."""
+
+    code = "rate_differs"
+
+
+class ProposalDiffers(Unacceptable):
+    """This is not what was proposed. Read the proposal again before you agree to it."""
+
+    code = "proposal_differs"
+
+
+class ReportDisagrees(Unacceptable):
+    """The report disagrees with what was asked, or names what is not ours: a person must look."""
+
+    code = "report_disagrees"
 
 
 class ProviderUnknown(Unacceptable):

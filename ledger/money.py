@@ -65,8 +65,16 @@ class Split(BaseModel):
 
     @property
     def gross(self) -> int:
-        """What the fan pays, in minor units."""
+        """The whole: what the fan pays, or what is reversed, in minor units."""
         return self.fee + self.vat + self.net
+
+    def plus(self, other: Split) -> Split:
+        """Part by part."""
+        return Split(fee=self.fee + other.fee, vat=self.vat + other.vat, net=self.net + other.net)
+
+    def minus(self, other: Split) -> Split:
+        """Part by part. Raises `ValidationError` when a part would be negative."""
+        return Split(fee=self.fee - other.fee, vat=self.vat - other.vat, net=self.net - other.net)
 
 
 class Part(NamedTuple):

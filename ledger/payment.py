@@ -8,7 +8,11 @@
         │                    │
         └────────┬───────────┘
                  ▼  money arrives all the same
-             succeeded (late)            needs_review: too little or another currency arrived
+             succeeded (late)            needs_review: too little or another currency arrived;
+                                         a person allocates it (succeeded) or returns it
+
+A card may be `authorised` between submitted and its end. What a payment's money does after it
+arrived (release, refunds, disputes, parked money) is in ledger/flows.py.
 
 Decisions check and return events; `evolve_payment` applies them and never checks. What happens
 when reports come twice, late or contradict each other is told in ledger/callbacks.py.
@@ -19,24 +23,28 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, Literal, assert_never
+from typing import TYPE_CHECKING, Final, Literal
 
 from ledger.errors import (
     AmountNotPayable,
+    CreatorIsClosed,
     CreatorNotFound,
     CurrencyNotAccepted,
     FeePlanMissing,
+    NotYetDue,
     NotYetExpired,
     PaymentNotCancellable,
     PaymentNotFound,
+    PaymentNotReleasable,
     SelfPayment,
     SubmissionAlreadyStarted,
     SubmissionNotAllowed,
 )
 from ledger.events import (
     ContradictionRecorded,
+    FundsReleased,
     Occasion,
-    OverpaymentParked,
+    PaymentAuthorised,
     PaymentCancelled,
     PaymentEvent,
     PaymentExpired,
@@ -47,9 +55,12 @@ from ledger.events import (
     PaymentSubmissionUnknown,
     PaymentSubmitted,
     PaymentSucceeded,
+    PaymentVoided,
+    ReceiptsAllocated,
     SurplusReceived,
 )
-from ledger.postings import split_gross
+from ledger.flows import NO_FLOWS, Flows, evolve_payment_flows
+from ledger.postings import funds_released, split_gross
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -73,6 +84,7 @@ class PaymentState(StrEnum):
     SUBMITTING = "submitting"
     SUBMITTED = "submitted"
     SUBMISSION_UNKNOWN = "submission_unknown"
+    AUTHORISED = "authorised"
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
@@ -86,6 +98,7 @@ OPEN: Final = frozenset(
         PaymentState.SUBMITTING,
         PaymentState.SUBMITTED,
         PaymentState.SUBMISSION_UNKNOWN,
+        PaymentState.AUTHORISED,
     }
 )
 """States that wait for something: the provider's word, or the end of the time to pay."""
@@ -121,6 +134,7 @@ class Payment:
     ended_at: datetime | None = None
     transactions: frozenset[str] = frozenset()
     contradictions: frozenset[tuple[str, str | None]] = frozenset()
+    flows: Flows = NO_FLOWS
 
 
 def evolve_payment(payment: Payment | None, event: PaymentEvent) -> Payment:
@@ -146,22 +160,11 @@ def evolve_payment(payment: Payment | None, event: PaymentEvent) -> Payment:
     return _evolve_existing(payment, event)
 
 
-def _evolve_existing(
-    payment: Payment,
-    event: PaymentSubmissionStarted
-    | PaymentSubmitted
-    | PaymentSubmissionUnknown
-    | PaymentSucceeded
-    | OverpaymentParked
-    | PaymentMismatched
-    | SurplusReceived
-    | PaymentFailed
-    | PaymentCancelled
-    | PaymentExpired
-    | ContradictionRecorded,
-) -> Payment:
+def _evolve_existing(payment: Payment, event: PaymentEvent) -> Payment:
     version = event.originator_version
     match event:
+        case PaymentInitiated():
+            return payment
         case PaymentSubmissionStarted():
             return replace(
                 payment,
@@ -171,11 +174,12 @@ def _evolve_existing(
                 claim=event.claim,
                 submission_deadline=event.deadline,
             )
-        case PaymentSubmitted():
+        case PaymentSubmitted() | PaymentAuthorised():
+            submitted = isinstance(event, PaymentSubmitted)
             return replace(
                 payment,
                 version=version,
-                state=PaymentState.SUBMITTED,
+                state=PaymentState.SUBMITTED if submitted else PaymentState.AUTHORISED,
                 provider_reference=event.provider_reference,
             )
         case PaymentSubmissionUnknown():
@@ -194,6 +198,17 @@ def _evolve_existing(
                 late=event.late,
                 ended_at=event.recorded_at,
                 transactions=payment.transactions | {event.provider_transaction},
+                flows=evolve_payment_flows(payment.flows, event, payment),
+            )
+        case ReceiptsAllocated():
+            return replace(
+                payment,
+                version=version,
+                state=PaymentState.SUCCEEDED,
+                reason=None,
+                ended_at=event.recorded_at,
+                split=event.split,
+                flows=evolve_payment_flows(payment.flows, event, payment),
             )
         case PaymentMismatched():
             return replace(
@@ -203,13 +218,18 @@ def _evolve_existing(
                 reason="mismatched",
                 ended_at=event.recorded_at,
                 transactions=payment.transactions | {event.provider_transaction},
+                flows=evolve_payment_flows(payment.flows, event, payment),
             )
-        case SurplusReceived() | OverpaymentParked():
-            transactions = payment.transactions | {event.provider_transaction}
-            return replace(payment, version=version, transactions=transactions)
+        case SurplusReceived():
+            return replace(
+                payment,
+                version=version,
+                transactions=payment.transactions | {event.provider_transaction},
+                flows=evolve_payment_flows(payment.flows, event, payment),
+            )
         case PaymentFailed():
             return _ended(payment, PaymentState.FAILED, event.reason, event)
-        case PaymentCancelled():
+        case PaymentCancelled() | PaymentVoided():
             return _ended(payment, PaymentState.CANCELLED, event.reason, event)
         case PaymentExpired():
             return _ended(payment, PaymentState.EXPIRED, "expired", event)
@@ -217,7 +237,8 @@ def _evolve_existing(
             contradictions = payment.contradictions | {(event.claim, event.provider_transaction)}
             return replace(payment, version=version, contradictions=contradictions)
         case _:
-            assert_never(event)
+            flows = evolve_payment_flows(payment.flows, event, payment)
+            return replace(payment, version=version, flows=flows)
 
 
 def _ended(payment: Payment, state: PaymentState, reason: str, event: PaymentEvent) -> Payment:
@@ -235,11 +256,13 @@ def initiate(
 ) -> list[PaymentEvent]:
     """Freeze plan, split and expiry; nothing is asked of the provider yet.
 
-    Raises `CreatorNotFound`, `SelfPayment`, `CurrencyNotAccepted`, `FeePlanMissing`,
-    `AmountNotPayable` or `FeePlanExceedsPayment`.
+    Raises `CreatorNotFound`, `CreatorIsClosed`, `SelfPayment`, `CurrencyNotAccepted`,
+    `FeePlanMissing`, `AmountNotPayable` or `FeePlanExceedsPayment`.
     """
     if creator is None:
         raise CreatorNotFound
+    if creator.closed:
+        raise CreatorIsClosed
     if command.fan_id == creator.id:
         raise SelfPayment
     if command.money.currency != creator.settlement_currency:
@@ -377,6 +400,35 @@ def expire(payment: Payment | None, occasion: Occasion) -> list[PaymentEvent]:
         PaymentExpired(
             originator_id=payment.id,
             originator_version=payment.version + 1,
+            **occasion.stamp(),
+        )
+    ]
+
+
+def release_funds(payment: Payment | None, occasion: Occasion) -> list[PaymentEvent]:
+    """The settlement delay is over: what the payment still has in pending is available, once.
+
+    Raises `PaymentNotFound`, `PaymentNotReleasable` or `NotYetDue`.
+    """
+    if payment is None:
+        raise PaymentNotFound
+    flows = payment.flows
+    if flows.releases_at is None:
+        raise PaymentNotReleasable(state=payment.state)
+    if flows.released:
+        return []
+    if occasion.recorded_at < flows.releases_at:
+        raise NotYetDue(state="in the settlement delay", due_at=flows.releases_at.isoformat())
+    return [
+        FundsReleased(
+            originator_id=payment.id,
+            originator_version=payment.version + 1,
+            amount=flows.pending,
+            entry=funds_released(
+                flows.pending, currency=payment.money.currency, creator_id=payment.creator_id
+            )
+            if flows.pending
+            else None,
             **occasion.stamp(),
         )
     ]

@@ -67,6 +67,12 @@ READ_BALANCES: Final = """
     LEFT JOIN balances USING (account, currency)
 """
 
+READ_GUARDS: Final = """
+    SELECT account, currency, balance
+    FROM unnest(%b::text[], %b::text[]) AS wanted (account, currency)
+    JOIN balances USING (account, currency)
+"""
+
 INSERT_EVENTS: Final = """
     INSERT INTO ledger_events
         (originator_id, originator_version, topic, state, notification_id)
@@ -182,6 +188,7 @@ class Loaded(NamedTuple):
     head: Head
     keys: list[KeyRow]
     streams: list[StreamRow]
+    guards: dict[AccountKey, int]
 
 
 @dataclass(slots=True)
@@ -214,8 +221,17 @@ class TurnRecorder:
         self._connect = connect
         self._connection: psycopg.Connection[Any] | None = None
 
-    def load(self, *, keys: Sequence[tuple[str, str]], streams: Mapping[UUID, int]) -> Loaded:
-        """Begin, lock, and read. `streams` maps ids to the version already known (0: nothing)."""
+    def load(
+        self,
+        *,
+        keys: Sequence[tuple[str, str]],
+        streams: Mapping[UUID, int],
+        guards: Sequence[AccountKey] = (),
+    ) -> Loaded:
+        """Begin, lock, and read. `streams` maps ids to the version already known (0: nothing).
+
+        `guards` are the balances that decisions need to see; one that does not exist is 0.
+        """
         connection = self._open()
         with connection.pipeline():
             connection.execute(BEGIN)
@@ -227,12 +243,18 @@ class TurnRecorder:
                 if streams
                 else None
             )
+            guarding = connection.execute(READ_GUARDS, _columns(guards, 2)) if guards else None
         last = head.fetchone()
         assert last is not None  # noqa: S101 - the migration inserts turn 0
         return Loaded(
             Head(*last),
             [KeyRow(*row) for row in found.fetchall()],
             [] if stored is None else [StreamRow(*row) for row in stored.fetchall()],
+            dict.fromkeys(guards, 0)
+            | {
+                (account, currency): int(balance)
+                for account, currency, balance in (guarding.fetchall() if guarding else ())
+            },
         )
 
     def balances(self, accounts: set[AccountKey]) -> tuple[dict[AccountKey, Balance], int]:

@@ -8,6 +8,7 @@ object of the next topic, chained until a class of today is reached. Stored byte
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from eventsourcing.persistence import Mapper, MapperDeserialisationError, StoredEvent, Transcoder
@@ -25,8 +26,19 @@ if TYPE_CHECKING:
 Upcaster = tuple[str, "Callable[[dict[str, Any]], dict[str, Any]]"]
 """The next topic, and the function from the old JSON object to the next one's."""
 
-UPCASTERS: Final[Mapping[str, Upcaster]] = {}
-"""Old topic → next topic and function. Empty: every topic ever written is still current."""
+DELAY_BEFORE_DELAYS: Final = timedelta(days=7)
+"""A success that was recorded before successes said when their money is released."""
+
+
+def _released_later(fields: dict[str, Any]) -> dict[str, Any]:
+    recorded_at = datetime.fromisoformat(fields["recorded_at"])
+    return {**fields, "releases_at": (recorded_at + DELAY_BEFORE_DELAYS).isoformat()}
+
+
+UPCASTERS: Final[Mapping[str, Upcaster]] = {
+    "payment.succeeded.v1": ("payment.succeeded.v2", _released_later),
+}
+"""Old topic → next topic and function."""
 
 _COLUMNS: Final = {"originator_id", "originator_version"}
 _CLASSES: Final = {cls.TOPIC: cls for cls in EVENT_CLASSES}

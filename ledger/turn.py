@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from ledger.callbacks import FINAL, Verdict
-from ledger.commands import Command, ParkCallback, RecordReport
+from ledger.commands import CallbackCommand, Command, ParkCallback
 from ledger.decisions import Aggregate, Decision, LedgerCommand, States, decide, evolve
 from ledger.errors import (
     DecisionFailed,
@@ -178,6 +178,7 @@ class TurnRunner:
                 stream: 0 if aggregate is None else aggregate.version
                 for stream, aggregate in cached.items()
             },
+            guards=sorted({account for command in commands for account in command.accounts()}),
         )
         now = loaded.head.now if self._clock is None else self._clock()
         turn = _Turn(loaded, cached, recorded_at=max(now, loaded.head.recorded_at))
@@ -231,7 +232,8 @@ class _Turn:
         self.aggregates: dict[UUID, Aggregate] = {
             stream: aggregate for stream, aggregate in cached.items() if aggregate is not None
         }
-        self._states = States(self.aggregates, self._claims)
+        self._guards = loaded.guards
+        self._states = States(self.aggregates, self._claims, self._guards)
         self._fold(loaded)
         self.events: list[LedgerEvent] = []
         self.writes = Writes(recorded_at, Book({}, 1))
@@ -289,10 +291,22 @@ class _Turn:
         self.aggregates.update(changed)
         self._position = position
         self.events.extend(decision.events)
+        if self._guards:
+            self._move_guards(decision.events)
         self.writes.events.extend(rows)
         if rows:
             self.writes.vault_entries.extend(command.vault_entries)
         return self._keep(command, decision)
+
+    def _move_guards(self, events: Sequence[LedgerEvent]) -> None:
+        """The next decision sees the balances that this one leaves."""
+        for event in events:
+            if (entry := event.journal_entry) is None:
+                continue
+            for posting in entry.postings:
+                key = (posting.account, posting.currency)
+                if key in self._guards:
+                    self._guards[key] += posting.amount
 
     def _keep(self, command: LedgerCommand, decision: Decision) -> Outcome:
         aggregate = None if decision.stream is None else self.aggregates.get(decision.stream)
@@ -347,7 +361,7 @@ class _Turn:
         self, command: LedgerCommand, verdict: Verdict | None, reason: str | None
     ) -> bool:
         """Note a callback's inbox row with its verdict; whether the command is a callback."""
-        if not isinstance(command, RecordReport | ParkCallback) or command.inbox_entry is None:
+        if not isinstance(command, CallbackCommand) or command.inbox_entry is None:
             return False
         if isinstance(command, ParkCallback):
             reason = command.reason
@@ -358,7 +372,7 @@ class _Turn:
         return True
 
     def _occasion(self, command: LedgerCommand) -> Occasion:
-        entry = command.inbox_entry if isinstance(command, RecordReport) else None
+        entry = command.inbox_entry if isinstance(command, CallbackCommand) else None
         return Occasion(
             recorded_at=self._recorded_at,
             actor=command.actor,

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, assert_never, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, cast
 from uuid import UUID
 
 from ledger.events import (
-    ContradictionRecorded,
     OverpaymentParked,
+    PaymentAuthorised,
     PaymentCancelled,
     PaymentEvent,
     PaymentExpired,
@@ -20,9 +20,13 @@ from ledger.events import (
     PaymentSubmissionUnknown,
     PaymentSubmitted,
     PaymentSucceeded,
+    PaymentVoided,
+    ReceiptsAllocated,
     SurplusReceived,
 )
+from ledger.flows import NO_FLOWS, Flows, evolve_payment_flows
 from ledger.money import Money, Split
+from ledger.postings import FeePlan
 from ledger.serialization import decode_event
 from projections.coalescing import CoalescedReads
 from projections.reader import POSITION_MAX
@@ -50,6 +54,7 @@ PaymentStanding = Literal[
     "submitting",
     "submitted",
     "submission_unknown",
+    "authorised",
     "succeeded",
     "failed",
     "cancelled",
@@ -91,6 +96,7 @@ class PaymentView:
     money: Money
     split: Split
     provider: str
+    plan: FeePlan
     phone: UUID
     initiated_at: datetime
     expires_at: datetime
@@ -103,6 +109,7 @@ class PaymentView:
     reason: str | None = None
     late: bool = False
     parked: tuple[ParkedMoney, ...] = ()
+    flows: Flows = NO_FLOWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,7 @@ def _initiated(event: PaymentInitiated) -> PaymentView:
         money=event.money,
         split=event.split,
         provider=event.provider,
+        plan=event.plan,
         phone=event.phone,
         initiated_at=event.recorded_at,
         expires_at=event.expires_at,
@@ -193,7 +201,12 @@ def _initiated(event: PaymentInitiated) -> PaymentView:
 
 
 def _evolve(before: PaymentView, event: PaymentEvent) -> PaymentView:
-    view = replace(before, version=event.originator_version, updated_at=event.recorded_at)
+    view = replace(
+        before,
+        version=event.originator_version,
+        updated_at=event.recorded_at,
+        flows=evolve_payment_flows(before.flows, event, before),
+    )
     match event:
         case PaymentInitiated():
             return _initiated(event)
@@ -232,14 +245,19 @@ def _evolve(before: PaymentView, event: PaymentEvent) -> PaymentView:
             return _parked(view, ParkedMoney("surplus", event.received, event.provider_transaction))
         case PaymentFailed():
             return _ended(view, "failed", event.reason)
-        case PaymentCancelled():
+        case PaymentCancelled() | PaymentVoided():
             return _ended(view, "cancelled", event.reason)
         case PaymentExpired():
             return _ended(view, "expired", "expired")
-        case ContradictionRecorded():
-            return view
+        case PaymentAuthorised():
+            return replace(view, state="authorised", provider_reference=event.provider_reference)
+        case ReceiptsAllocated():
+            return replace(
+                view, state="succeeded", reason=None, split=event.split, ended_at=event.recorded_at
+            )
         case _:
-            assert_never(event)
+            # What befell its money is in `flows`, which handles every event by name.
+            return view
 
 
 def _parked(view: PaymentView, parked: ParkedMoney) -> PaymentView:

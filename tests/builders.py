@@ -38,6 +38,7 @@ PLAN: Final = FeePlan(fee_basis_points=1_000, vat_basis_points=1_600)
 """Ten per cent, and sixteen per cent VAT on it: 100,000 splits into 10,000, 1,600 and 88,400."""
 
 GROSS: Final = 100_000
+SETTLEMENT_DELAY_SECONDS: Final = 3 * 24 * 3600
 TERMS: Final = PaymentTerms(
     provider=PROVIDER, step=1, minimum=1, maximum=10**15, expires_after_seconds=3_600
 )
@@ -197,6 +198,7 @@ def report_success(
             occurred_at=occurred_at,
         ),
         receipt_id=receipt_id(provider=provider, transaction=transaction),
+        settlement_delay_seconds=SETTLEMENT_DELAY_SECONDS,
         inbox_entry=inbox_entry,
         **envelope(key or natural_key()),
     )
@@ -220,6 +222,7 @@ def report_without_money(
             provider_transaction=transaction,
             reason=reason,
         ),
+        settlement_delay_seconds=SETTLEMENT_DELAY_SECONDS,
         inbox_entry=inbox_entry,
         **envelope(key or natural_key()),
     )

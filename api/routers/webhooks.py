@@ -85,6 +85,7 @@ async def _record(
             receipt_id=None
             if transaction is None
             else receipt_id(provider=provider, transaction=transaction),
+            settlement_delay_seconds=doors.settings.settlement_delay_seconds,
             **fields,
         ),
     )

@@ -78,6 +78,10 @@ class Amount:
         """Half of it, rounded down to the minor unit; half of one minor unit is nothing."""
         return Amount(self.minor_units // 2, self.currency)
 
+    def share(self, basis_points: int) -> Amount:
+        """So many hundredths of a percent of it, rounded down, and at least one minor unit."""
+        return Amount(max(1, self.minor_units * basis_points // 10_000), self.currency)
+
     def double(self) -> Amount:
         """Twice the amount."""
         return Amount(self.minor_units * 2, self.currency)

@@ -1,8 +1,8 @@
 """What will the operator do with this phone number? Its last three digits say so.
 
 ``GET /v1/behaviours`` answers with this table. A number whose digits are not listed pays as asked,
-and so does one whose digits are about something else than prompts. What becomes of a refund is
-said by the phone that paid, and what becomes of a payout by the phone that is paid out to.
+and so does one whose digits are about something else than prompts. What becomes of a refund or
+a dispute is said by the phone that paid; of a payout, by the phone that is paid out to.
 """
 
 from __future__ import annotations
@@ -43,9 +43,15 @@ class Behaviour(StrEnum):
     REFUND_FAILS = "024"
     REFUND_FAILS_AFTER_SUCCESS = "025"
     REFUND_HANGS = "026"
+    DISPUTE_WON = "027"
+    DISPUTE_LOST = "028"
+    DISPUTE_AFTER_PAYOUT = "029"
+    REVERSED_UNASKED = "030"
+    FEE_CHARGED_LATE = "031"
     PAYOUT_SILENT = "032"
     REFUND_SILENT = "033"
     PAYOUT_FAILED_THEN_PAID = "034"
+    DISPUTE_CLOSED_BEFORE_OPENED = "035"
     PAYOUT_PUSH_FAILS_UNACCEPTED = "036"
     PAYOUT_PUSH_FAILS_ACCEPTED = "037"
 
@@ -110,12 +116,30 @@ DESCRIPTIONS: Mapping[Behaviour, str] = {
         "A refund of its payment is accepted but answered far too late; it succeeds, and its "
         "callback comes meanwhile."
     ),
+    Behaviour.DISPUTE_WON: (
+        "Its payment is disputed: warned, opened with the funds withdrawn, closed with nothing "
+        "lost."
+    ),
+    Behaviour.DISPUTE_LOST: (
+        "Its payment is disputed: opened with the funds withdrawn, a fee charged, closed with "
+        "everything lost."
+    ),
+    Behaviour.DISPUTE_AFTER_PAYOUT: (
+        "Its payment is disputed only after the setting dispute_late_seconds, if it is given: "
+        "opened, closed with everything lost. Otherwise when POST /v1/disputes says so."
+    ),
+    Behaviour.REVERSED_UNASKED: "Its payment is refunded though nobody asked for it.",
+    Behaviour.FEE_CHARGED_LATE: "The fee for its payment is charged some time after the payment.",
     Behaviour.PAYOUT_SILENT: "A payout is paid without any callback; only the status query knows.",
     Behaviour.REFUND_SILENT: (
         "A refund of its payment succeeds without any callback; only the status query knows."
     ),
     Behaviour.PAYOUT_FAILED_THEN_PAID: (
         "A payout fails, not retryable: processing_timeout. Then it turns out to be paid."
+    ),
+    Behaviour.DISPUTE_CLOSED_BEFORE_OPENED: (
+        "Its payment is disputed and everything is lost; dispute.closed arrives before "
+        "dispute.opened."
     ),
     Behaviour.PAYOUT_PUSH_FAILS_UNACCEPTED: (
         "A payout is answered with 500 and nothing was accepted."

@@ -3,7 +3,14 @@
 from pydantic import AwareDatetime, BaseModel
 
 from api.sandbox_operator.wire import CallbackData, CallbackType
-from api.sandbox_operator.wire_movements import PayoutState, RefundState
+from api.sandbox_operator.wire_movements import (
+    DisputeData,
+    DisputeFeeData,
+    FeeData,
+    PayoutState,
+    RefundState,
+    SettlementData,
+)
 
 
 class Callback(BaseModel):
@@ -11,9 +18,17 @@ class Callback(BaseModel):
 
     type: CallbackType
     timestamp: AwareDatetime
-    data: CallbackData | RefundState | PayoutState
+    data: (
+        CallbackData
+        | RefundState
+        | PayoutState
+        | DisputeData
+        | DisputeFeeData
+        | FeeData
+        | SettlementData
+    )
 
     @property
     def reference(self) -> str | None:
         """The caller's reference that it is about, if it is about one."""
-        return self.data.reference
+        return None if isinstance(self.data, SettlementData) else self.data.reference

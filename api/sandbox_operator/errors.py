@@ -28,7 +28,15 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from api.sandbox_operator.wire import Error, ErrorAnswer, PromptRequest
-from api.sandbox_operator.wire_movements import PayoutRequest, RefundRequest
+from api.sandbox_operator.wire_movements import (
+    DisputeFeeRequest,
+    DisputeRequest,
+    FeeRequest,
+    PayoutRequest,
+    RefundRequest,
+    ReversalRequest,
+    SettlementRequest,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -121,7 +129,16 @@ class MemoryFull(OperatorBusy):
     """Too much is going on already. Nothing was accepted; try again later."""
 
 
-_REQUESTS: tuple[type[BaseModel], ...] = (PromptRequest, RefundRequest, PayoutRequest)
+_REQUESTS: tuple[type[BaseModel], ...] = (
+    PromptRequest,
+    RefundRequest,
+    PayoutRequest,
+    DisputeRequest,
+    DisputeFeeRequest,
+    FeeRequest,
+    SettlementRequest,
+    ReversalRequest,
+)
 _CODES_BY_STATUS = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed"}
 
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from api.sandbox_operator.announcements import Announcements
 from api.sandbox_operator.background import Background
 from api.sandbox_operator.behaviours import Behaviour, behaviour_of
 from api.sandbox_operator.delivery import Courier
+from api.sandbox_operator.disputes import Disputes
 from api.sandbox_operator.errors import OperatorBroken, UnknownReference
+from api.sandbox_operator.fees import Fees
 from api.sandbox_operator.payouts import Payouts
 from api.sandbox_operator.prompts import Prompt, Prompts
 from api.sandbox_operator.refunds import Refunds
@@ -28,13 +31,26 @@ class Operator:
     def __init__(self, settings: OperatorSettings) -> None:
         self.courier = Courier(settings)
         self._background = Background(settings.hang_seconds)
-        self._prompts = Prompts(settings.prompts_kept_max)
+        self.announcements = Announcements(settings, self.courier, self._background)
         transactions = Transactions(settings.transactions_kept_max)
-        self._scenarios = Scenarios(settings, self.courier, transactions)
         self.refunds = Refunds(
-            settings, self.courier, background=self._background, transactions=transactions
+            settings,
+            self.courier,
+            background=self._background,
+            announcements=self.announcements,
+            transactions=transactions,
         )
         self.payouts = Payouts(settings, self.courier, self._background)
+        self.disputes = Disputes(
+            settings, self.courier, announcements=self.announcements, transactions=transactions
+        )
+        self.fees = Fees(
+            settings, self.courier, announcements=self.announcements, transactions=transactions
+        )
+        self._prompts = Prompts(settings.prompts_kept_max)
+        self._scenarios = Scenarios(
+            settings, self.courier, transactions, self.refunds, self.disputes, self.fees
+        )
 
     async def push(self, request: PromptRequest) -> PromptAccepted:
         """Put a prompt on a phone; never deduplicated, whatever its reference.

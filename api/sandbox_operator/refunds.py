@@ -19,15 +19,22 @@ from api.sandbox_operator.callbacks import Callback
 from api.sandbox_operator.delivery import Message
 from api.sandbox_operator.errors import DuplicateReference, UnknownRefund
 from api.sandbox_operator.memory import Memory
-from api.sandbox_operator.wire_movements import Accepted, RefundReason, RefundState, RefundStatus
+from api.sandbox_operator.wire_movements import (
+    Accepted,
+    RefundReason,
+    RefundState,
+    RefundStatus,
+    ReversalAnnounced,
+)
 
 if TYPE_CHECKING:
     from api.sandbox_operator.amounts import Amount
+    from api.sandbox_operator.announcements import Announcements
     from api.sandbox_operator.background import Background
     from api.sandbox_operator.delivery import Courier
     from api.sandbox_operator.settings import OperatorSettings
     from api.sandbox_operator.transactions import Transaction, Transactions
-    from api.sandbox_operator.wire_movements import RefundRequest
+    from api.sandbox_operator.wire_movements import RefundRequest, ReversalRequest
 
 
 @dataclass(slots=True, eq=False)
@@ -93,11 +100,13 @@ class Refunds:
         courier: Courier,
         *,
         background: Background,
+        announcements: Announcements,
         transactions: Transactions,
     ) -> None:
         self._settings = settings
         self._courier = courier
         self._background = background
+        self._announcements = announcements
         self._transactions = transactions
         self._kept: Memory[Refund] = Memory(settings.refunds_kept_max)
 
@@ -139,6 +148,38 @@ class Refunds:
         if refund is None:
             raise UnknownRefund
         return refund.state()
+
+    def announce_reversal(self, request: ReversalRequest) -> ReversalAnnounced:
+        """Refund by itself because somebody asked for that; nobody can ask for its status.
+
+        Raises:
+            UnknownTransaction: no prompt produced the transaction.
+            InvalidAmount: the amount is none in the currency of the payment.
+            RefundExceedsPayment: too little was paid, or is left of it.
+            MemoryFull: too many callbacks wait for their turn.
+
+        """
+        transaction = self._transactions.find(request.transaction)
+        if request.amount is None:
+            amount = transaction.refundable()
+        else:
+            amount = transaction.amount(request.amount)
+        transaction.check_refundable(amount)
+        refund = Refund(None, transaction, amount)
+        refund.succeed()
+        self._announcements.send(refund.callback(), about=transaction.transaction)
+        refund.hold()
+        return ReversalAnnounced(refund=refund.refund)
+
+    async def reverse(self, transaction: Transaction) -> None:
+        """Refund by itself what is left of a payment after a while, if anything is."""
+        await asyncio.sleep(self._settings.delay_seconds)
+        amount = transaction.refundable()
+        if amount.minor_units:
+            refund = Refund(None, transaction, amount)
+            refund.hold()
+            refund.succeed()
+            await self._tell(refund)
 
     async def _play(self, refund: Refund) -> None:
         await asyncio.sleep(self._settings.delay_seconds)

@@ -3,7 +3,8 @@
 POST /v1/prompts ──► 202 pending          wait, settle, callbacks (scenarios.py)
                  ──► 500, or silence      if its behaviour says so
 
-Refunds and payouts are taken like prompts, but each reference only once.
+Refunds and payouts are taken like prompts, but each reference only once. What the operator does
+unasked is in ``controls.py``.
 """
 
 import secrets
@@ -15,6 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from api.sandbox_operator.behaviours import DESCRIPTIONS
+from api.sandbox_operator.controls import add_controls
 from api.sandbox_operator.errors import Unauthorized, install_error_handlers
 from api.sandbox_operator.operator import Operator
 from api.sandbox_operator.settings import OperatorSettings
@@ -62,6 +64,7 @@ def create_operator(settings: OperatorSettings) -> FastAPI:
     _add_prompts(router, operator)
     _add_refunds(router, operator)
     _add_payouts(router, operator)
+    add_controls(router, operator)
     app.include_router(router)
     return app
 

@@ -1,6 +1,7 @@
 """What happens to a prompt after it was accepted? Wait, settle, tell: each as its behaviour says.
 
 accepted ──wait──► settled (what the status query answers) ──tell──► callbacks, if any
+         ──follow up──► what nobody asked for: a dispute, a fee, a refund
 """
 
 from __future__ import annotations
@@ -17,7 +18,10 @@ from api.sandbox_operator.transactions import Transaction, new_transaction
 from api.sandbox_operator.wire import CallbackData, CallbackType, Reason, Status
 
 if TYPE_CHECKING:
+    from api.sandbox_operator.disputes import Disputes
+    from api.sandbox_operator.fees import Fees
     from api.sandbox_operator.prompts import Prompt
+    from api.sandbox_operator.refunds import Refunds
     from api.sandbox_operator.settings import OperatorSettings
     from api.sandbox_operator.transactions import Transactions
 
@@ -39,14 +43,18 @@ class Scenarios:
     settings: OperatorSettings
     courier: Courier
     transactions: Transactions
+    refunds: Refunds
+    disputes: Disputes
+    fees: Fees
 
     async def play(self, prompt: Prompt) -> None:
-        """Settle ``prompt`` after its while, then deliver its callbacks, retries included."""
+        """Settle ``prompt`` after its while, deliver its callbacks, retries included, follow up."""
         await asyncio.sleep(self._wait_seconds(prompt))
         _settle(prompt)
-        if prompt.transaction:
-            self._remember(prompt.transaction, prompt)
+        paid = self._remember(prompt.transaction, prompt) if prompt.transaction else None
         await self._tell(prompt)
+        if paid:
+            await self._follow_up(paid)
 
     def _wait_seconds(self, prompt: Prompt) -> float:
         match prompt.behaviour:
@@ -87,10 +95,19 @@ class Scenarios:
             case _:
                 await deliver(message)
 
-    def _remember(self, transaction: str, prompt: Prompt) -> None:
-        self.transactions.remember(
-            Transaction(transaction, prompt.reference, prompt.settled, prompt.behaviour)
-        )
+    async def _follow_up(self, paid: Transaction) -> None:
+        match paid.behaviour:
+            case Behaviour.REVERSED_UNASKED:
+                await self.refunds.reverse(paid)
+            case Behaviour.FEE_CHARGED_LATE:
+                await self.fees.charge_late(paid)
+            case _:
+                await self.disputes.play(paid)
+
+    def _remember(self, transaction: str, prompt: Prompt) -> Transaction:
+        paid = Transaction(transaction, prompt.reference, prompt.settled, prompt.behaviour)
+        self.transactions.remember(paid)
+        return paid
 
 
 def _settle(prompt: Prompt) -> None:

@@ -41,7 +41,10 @@ class OperatorSettings(BaseSettings):
     """How long the phone rings for a person who never answers, if it does not expire before."""
 
     late_seconds: Seconds = 5.0
-    """How long after the expiry of the prompt a late success comes."""
+    """How long after the expiry of the prompt a late success comes; after a payment, a late fee."""
+
+    dispute_late_seconds: Seconds | None = None
+    """How long after its payment a dispute comes that waits for the payout; never if not given."""
 
     hang_seconds: Seconds = 30.0
     """How long a hanging push takes to answer; also the longest wait for an acknowledgement."""
@@ -71,6 +74,9 @@ class OperatorSettings(BaseSettings):
 
     payouts_kept_max: Annotated[int, Field(ge=1)] = 200_000
     """Payouts in memory: the oldest finished one is forgotten for each new one beyond this."""
+
+    announcements_open_max: Annotated[int, Field(ge=1)] = 10_000
+    """Callbacks in memory that somebody asked for and that are not delivered yet."""
 
     deliveries_kept_max: Annotated[int, Field(ge=1)] = 200_000
     """Delivery attempts kept for the statistics."""

@@ -44,11 +44,11 @@ class Transaction:
 
         Raises:
             InvalidAmount: it is no amount in the currency of the payment.
-            AmountExceedsPayment: less was paid.
+            AmountExceedsPayment: less was paid, or nothing.
 
         """
         part = self.paid if amount is None else self.amount(amount)
-        if part.minor_units > self.paid.minor_units:
+        if not 0 < part.minor_units <= self.paid.minor_units:
             raise AmountExceedsPayment
         return part
 

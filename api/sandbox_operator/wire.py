@@ -42,6 +42,14 @@ CallbackType = Literal[
     "payout.paid",
     "payout.failed",
     "payout.returned",
+    "dispute.warned",
+    "dispute.opened",
+    "dispute.closed",
+    "dispute.reopened",
+    "dispute.fee_charged",
+    "dispute.fee_returned",
+    "fee.charged",
+    "settlement.paid",
 ]
 
 # It lies in the path of the status query, so it must not need any escaping.

@@ -79,7 +79,7 @@ def test_a_payment_does_not_expire_while_nobody_can_say_whether_it_was_paid(
     ("digits", "topic", "state"),
     [
         ("012", "payment.failed.v1", "failed"),
-        ("010", "payment.succeeded.v1", "succeeded"),
+        ("010", "payment.succeeded.v2", "succeeded"),
         ("006", "payment.expired.v1", "expired"),
     ],
 )

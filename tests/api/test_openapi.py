@@ -111,7 +111,7 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         (creator, f"/creators/{creator.id}/balance?as_of_position={position}"),
         (creator, f"/creators/{creator.id}/transactions?min_position={position}"),
         (doors.auditor, "/audit/events?limit=200"),
-        (doors.auditor, f"/audit/events?stream_id={payment_id}&topic=payment.succeeded.v1"),
+        (doors.auditor, f"/audit/events?stream_id={payment_id}&topic=payment.succeeded.v2"),
         (doors.auditor, f"/audit/streams/{payment_id}"),
         (doors.auditor, f"/audit/accounts?prefix=creator:{creator.id}"),
         (doors.auditor, "/audit/accounts/platform:fees/entries?currency=KES&newest_first=true"),

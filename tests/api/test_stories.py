@@ -31,7 +31,7 @@ class Ending:
     topics: tuple[str, ...] = ()
 
 
-PAID: Final = "payment.succeeded.v1"
+PAID: Final = "payment.succeeded.v2"
 SPLIT: Final = {"collection": -GROSS, "pending": NET, "fees": 12_500, "vat": 2_000}
 ENDINGS: Final[Mapping[Behaviour, Ending]] = {
     Behaviour.SUCCESS: Ending(state="succeeded", net=NET, topics=(PAID,)),

@@ -513,8 +513,8 @@ def test_the_raw_body_can_be_read_again_with_the_payers_key_and_is_the_evidence(
     )
     assert (key_id, unknown) == (payers_key, False)
     assert _unsealed(doors, signed.webhook_id) == signed.body
-    assert events["payment.succeeded.v1"]["evidence"] == body_hash
-    assert events["payment.succeeded.v1"]["causation_id"] == f"callback:{inbox_id}"
+    assert events["payment.succeeded.v2"]["evidence"] == body_hash
+    assert events["payment.succeeded.v2"]["causation_id"] == f"callback:{inbox_id}"
     salted = _salted(doors, inbox_id, key_id, ciphertext)
     assert hashlib.sha256(salted).hexdigest() == body_hash
     assert salted[SALT_BYTES:] == signed.body

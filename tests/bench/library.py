@@ -94,7 +94,7 @@ def payment_states() -> list[bytes]:
         initiate_payment(creator, payment_id=payment),
         report_success(payment),
     ):
-        decisions.append(decide(command, States(aggregates, {}), occasion()))
+        decisions.append(decide(command, States(aggregates, {}, {}), occasion()))
         for event in decisions[-1].events:
             stream = event.originator_id
             aggregates[stream] = evolve(aggregates.get(stream), event)

@@ -43,7 +43,9 @@ class History:
 
     def decide(self, command: LedgerCommand) -> Decision:
         """Decide, and change nothing. Raises what the decision raises."""
-        return decide(command, States(self.aggregates, self.claims), occasion(self.now))
+        return decide(
+            command, States(self.aggregates, self.claims, self._guards(command)), occasion(self.now)
+        )
 
     def when(self, command: LedgerCommand) -> Decision:
         """Decide, and let it happen."""
@@ -69,6 +71,9 @@ class History:
         found = self.aggregates[stream]
         assert isinstance(found, Payment)
         return found
+
+    def _guards(self, command: LedgerCommand) -> dict[tuple[str, str], int]:
+        return {account: self._sums.get(account, 0) for account in command.accounts()}
 
     def balances(self) -> dict[tuple[str, str], int]:
         """(account, currency) → minor units, debit positive; zero balances are left out."""

@@ -88,7 +88,7 @@ def test_the_notification_log_tells_every_event_in_order(ledger: Ledger, paid: U
         "payment.initiated.v1",
         "payment.submission_started.v1",
         "payment.submitted.v1",
-        "payment.succeeded.v1",
+        "payment.succeeded.v2",
         "payment.overpayment_parked.v1",
     ]
     decoded = [ledger.mapper.to_domain_event(found) for found in notifications]
@@ -98,7 +98,7 @@ def test_the_notification_log_tells_every_event_in_order(ledger: Ledger, paid: U
 
 
 def test_the_log_is_read_by_topic(ledger: Ledger, paid: UUID) -> None:
-    found = ledger.recorder.select_notifications(1, 100, topics=["payment.succeeded.v1"])
+    found = ledger.recorder.select_notifications(1, 100, topics=["payment.succeeded.v2"])
     assert [notification.id for notification in found] == [6]
 
 

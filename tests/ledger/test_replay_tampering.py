@@ -250,7 +250,7 @@ def test_one_changed_leg_of_an_event_makes_it_unreadable(paid: BookLocation) -> 
     )
     assert difference.position == FIRST_PAID
     assert difference.subject == f"version 2 of stream {stream}"
-    assert difference.expected == "a readable payment.succeeded.v1"
+    assert difference.expected == "a readable payment.succeeded.v2"
     assert "debits and credits differ by -1 KES" in difference.found
 
 

@@ -27,7 +27,7 @@ FILL: Final = """
     UNION ALL
     SELECT stream(n), 1,
            CASE WHEN n % 25000 = 0 THEN 'payment.contradiction_recorded.v1'
-                ELSE 'payment.succeeded.v1' END,
+                ELSE 'payment.succeeded.v2' END,
            convert_to(format('{"number":%s}', n), 'UTF8'), n
     FROM generate_series(1001, 51000) AS n;
 

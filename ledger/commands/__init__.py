@@ -1,0 +1,261 @@
+"""Every request that the ledger decides, from a fan's wish to what a provider reported.
+
+A command names its idempotency key, its actor and its cause. What it is allowed to do is decided
+in ledger/decisions.py; what happened is in ledger/events.
+"""
+
+from __future__ import annotations
+
+from ledger.commands.base import (
+    IDEMPOTENCY_KEY_LENGTH_MAX,
+    CallbackCommand,
+    Command,
+    IdempotencyKey,
+    ParkCallback,
+)
+from ledger.commands.books import (
+    AddCapital,
+    BooksCommand,
+    ExchangeCurrency,
+    FundWallet,
+    IssueDocument,
+    RecordBankCharge,
+    RecordSettlement,
+    RemitTax,
+    StatedFact,
+    WithdrawEarnings,
+)
+from ledger.commands.creators import (
+    AddDestination,
+    AssignFeePlan,
+    ChangeVerification,
+    CloseCreator,
+    CreatorCommand,
+    HoldFunds,
+    RegisterCreator,
+    ReinstateCreator,
+    ReleaseHold,
+    RemoveDestination,
+    SetPayoutSchedule,
+    SetTaxProfile,
+    SuspendCreator,
+    VerifyDestination,
+)
+from ledger.commands.disputes import (
+    NoteDisputeEvidence,
+    RecordDisputeReport,
+)
+from ledger.commands.payments import (
+    CancelPayment,
+    ExpirePayment,
+    InitiatePayment,
+    PaymentCommand,
+    PaymentTerms,
+    RecordFeeReport,
+    RecordReport,
+    RecordSubmissionUnknown,
+    RecordSubmitted,
+    ReleaseFunds,
+    StartSubmission,
+)
+from ledger.commands.payouts import (
+    ApprovePayout,
+    AttestPayoutFailure,
+    CancelPayout,
+    HoldPayout,
+    PayoutCommand,
+    PayoutTerms,
+    RecordPayoutReport,
+    RecordPayoutSubmissionUnknown,
+    RecordPayoutSubmitted,
+    RejectPayout,
+    ReleasePayout,
+    RequestPayout,
+    StartPayoutSubmission,
+)
+from ledger.commands.proposals import (
+    ActionCommand,
+    ApproveProposal,
+    Propose,
+    RejectProposal,
+    streams_of,
+)
+from ledger.commands.refunds import (
+    AskForRefund,
+    DeclineFanRefund,
+    RecordRefundReport,
+    RecordRefundSubmissionUnknown,
+    RecordRefundSubmitted,
+    RefundCommand,
+    RequestRefund,
+    StartRefundSubmission,
+)
+from ledger.commands.reports import (
+    AnyReport,
+    Claim,
+    DisputeReport,
+    DisputeStage,
+    FeeReport,
+    PayoutClaim,
+    PayoutReport,
+    ProviderReport,
+    RefundClaim,
+    RefundReport,
+    SettlementReport,
+)
+
+CreatorRequest = (
+    RegisterCreator
+    | AssignFeePlan
+    | ChangeVerification
+    | SuspendCreator
+    | ReinstateCreator
+    | CloseCreator
+    | SetTaxProfile
+    | AddDestination
+    | VerifyDestination
+    | RemoveDestination
+    | SetPayoutSchedule
+    | HoldFunds
+    | ReleaseHold
+)
+PaymentRequest = (
+    CancelPayment
+    | StartSubmission
+    | RecordSubmitted
+    | RecordSubmissionUnknown
+    | ExpirePayment
+    | ReleaseFunds
+    | AskForRefund
+    | DeclineFanRefund
+    | RequestRefund
+    | NoteDisputeEvidence
+)
+RefundRequest = StartRefundSubmission | RecordRefundSubmitted | RecordRefundSubmissionUnknown
+PayoutRequest = (
+    ApprovePayout
+    | HoldPayout
+    | ReleasePayout
+    | RejectPayout
+    | CancelPayout
+    | StartPayoutSubmission
+    | RecordPayoutSubmitted
+    | RecordPayoutSubmissionUnknown
+    | AttestPayoutFailure
+)
+ProposalRequest = Propose | ApproveProposal | RejectProposal
+BooksRequest = (
+    RecordSettlement
+    | FundWallet
+    | RecordBankCharge
+    | RemitTax
+    | WithdrawEarnings
+    | AddCapital
+    | ExchangeCurrency
+)
+ReportRequest = (
+    RecordReport | RecordFeeReport | RecordRefundReport | RecordDisputeReport | RecordPayoutReport
+)
+LedgerCommand = (
+    CreatorRequest
+    | InitiatePayment
+    | PaymentRequest
+    | RefundRequest
+    | RequestPayout
+    | PayoutRequest
+    | ProposalRequest
+    | BooksRequest
+    | IssueDocument
+    | ReportRequest
+    | ParkCallback
+)
+
+__all__ = [
+    "IDEMPOTENCY_KEY_LENGTH_MAX",
+    "ActionCommand",
+    "AddCapital",
+    "AddDestination",
+    "AnyReport",
+    "ApprovePayout",
+    "ApproveProposal",
+    "AskForRefund",
+    "AssignFeePlan",
+    "AttestPayoutFailure",
+    "BooksCommand",
+    "BooksRequest",
+    "CallbackCommand",
+    "CancelPayment",
+    "CancelPayout",
+    "ChangeVerification",
+    "Claim",
+    "CloseCreator",
+    "Command",
+    "CreatorCommand",
+    "CreatorRequest",
+    "DeclineFanRefund",
+    "DisputeReport",
+    "DisputeStage",
+    "ExchangeCurrency",
+    "ExpirePayment",
+    "FeeReport",
+    "FundWallet",
+    "HoldFunds",
+    "HoldPayout",
+    "IdempotencyKey",
+    "InitiatePayment",
+    "IssueDocument",
+    "LedgerCommand",
+    "NoteDisputeEvidence",
+    "ParkCallback",
+    "PaymentCommand",
+    "PaymentRequest",
+    "PaymentTerms",
+    "PayoutClaim",
+    "PayoutCommand",
+    "PayoutReport",
+    "PayoutRequest",
+    "PayoutTerms",
+    "ProposalRequest",
+    "Propose",
+    "ProviderReport",
+    "RecordBankCharge",
+    "RecordDisputeReport",
+    "RecordFeeReport",
+    "RecordPayoutReport",
+    "RecordPayoutSubmissionUnknown",
+    "RecordPayoutSubmitted",
+    "RecordRefundReport",
+    "RecordRefundSubmissionUnknown",
+    "RecordRefundSubmitted",
+    "RecordReport",
+    "RecordSettlement",
+    "RecordSubmissionUnknown",
+    "RecordSubmitted",
+    "RefundClaim",
+    "RefundCommand",
+    "RefundReport",
+    "RefundRequest",
+    "RegisterCreator",
+    "ReinstateCreator",
+    "RejectPayout",
+    "RejectProposal",
+    "ReleaseFunds",
+    "ReleaseHold",
+    "ReleasePayout",
+    "RemitTax",
+    "RemoveDestination",
+    "ReportRequest",
+    "RequestPayout",
+    "RequestRefund",
+    "SetPayoutSchedule",
+    "SetTaxProfile",
+    "SettlementReport",
+    "StartPayoutSubmission",
+    "StartRefundSubmission",
+    "StartSubmission",
+    "StatedFact",
+    "SuspendCreator",
+    "VerifyDestination",
+    "WithdrawEarnings",
+    "streams_of",
+]

@@ -1,0 +1,76 @@
+"""Requests of admins that a second person may have to agree to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ledger.accounts import CreatorFunds, creator_funds
+from ledger.commands.base import Command
+from ledger.events.proposals import (
+    AllocateReceipts,
+    AnyAction,
+    PostAdjustment,
+    ReturnReceipt,
+    WriteOffDebt,
+)
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ledger.journal import AccountKey
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionCommand(Command):
+    """A command that may carry an action out."""
+
+    proposal_id: UUID
+    action: AnyAction
+
+    def streams(self) -> tuple[UUID, ...]:
+        """The proposal, and what the action is about."""
+        return (self.proposal_id, *streams_of(self.action))
+
+    def accounts(self) -> tuple[AccountKey, ...]:
+        """What the action is guarded by."""
+        if not isinstance(self.action, WriteOffDebt):
+            return ()
+        available = creator_funds(self.action.creator_id, CreatorFunds.AVAILABLE)
+        return ((available, self.action.debt.currency),)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Propose(ActionCommand):
+    """Do it, or above `second_person_above` minor units: ask a second person."""
+
+    second_person_above: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ApproveProposal(ActionCommand):
+    """The actor agrees: it is carried out. `action` is what they agree to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectProposal(Command):
+    """The actor disagrees, or takes their own proposal back."""
+
+    proposal_id: UUID
+    reason: str
+
+    def streams(self) -> tuple[UUID, ...]:
+        """The proposal."""
+        return (self.proposal_id,)
+
+
+def streams_of(action: AnyAction) -> tuple[UUID, ...]:
+    """The streams that carrying an action out needs to see."""
+    match action:
+        case PostAdjustment(adjustment_id=stream) | WriteOffDebt(creator_id=stream):
+            return (stream,)
+        case AllocateReceipts():
+            receipts = {receipt.stream_id for receipt in action.receipts}
+            return (action.payment_id, *sorted(receipts - {action.payment_id}))
+        case ReturnReceipt():
+            return (action.receipt.stream_id,)

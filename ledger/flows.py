@@ -1,0 +1,467 @@
+"""What the money of a payment, or of a parked receipt, has done since it arrived.
+
+    a refund or return    requested ─▶ submitting ─▶ submitted | submission_unknown
+                              │            │                │
+                              ▼            ▼                ▼
+                          failed ◀──────────────────▶ succeeded     (reopened either way)
+
+    a dispute             (warned) ─▶ open ─▶ closed ─▶ open, a new round
+
+    parked money          waiting ─▶ spent       allocated to a payment
+                             ▲  └──▶ returning ─▶ returned
+                             └──────────┘
+
+A payment and a receipt each have one `Flows`. `evolve_flows` applies facts and never checks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, Literal, Protocol, assert_never
+
+from ledger.accounts import CreatorFunds, creator_funds
+from ledger.events import (
+    ContradictionRecorded,
+    DisputeClosed,
+    DisputeEvidenceNoted,
+    DisputeFeeCharged,
+    DisputeFeeReturned,
+    DisputeOpened,
+    DisputeWarned,
+    FanRefundDeclined,
+    FanRefundRequested,
+    FundsReleased,
+    OverpaymentParked,
+    PaymentAuthorised,
+    PaymentCancelled,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentInitiated,
+    PaymentMismatched,
+    PaymentSubmissionStarted,
+    PaymentSubmissionUnknown,
+    PaymentSubmitted,
+    PaymentSucceeded,
+    PaymentVoided,
+    ProviderFeeRecorded,
+    ReceiptReturnRequested,
+    ReceiptsAllocated,
+    ReceiptSpent,
+    RefundFailed,
+    RefundReopenedAsFailed,
+    RefundReopenedAsSucceeded,
+    RefundRequested,
+    RefundSubmissionStarted,
+    RefundSubmissionUnknown,
+    RefundSubmitted,
+    RefundSucceeded,
+    SurplusReceived,
+)
+from ledger.reversals import NOTHING, reversible_parts
+
+if TYPE_CHECKING:
+    from uuid import UUID
+
+    from ledger.events import DisputeEvent, Event, PaymentEvent, RefundEvent
+    from ledger.money import Money, Split
+    from ledger.postings import FeePlan
+
+
+class RefundState(StrEnum):
+    """Where a refund or a return stands."""
+
+    REQUESTED = "requested"
+    SUBMITTING = "submitting"
+    SUBMITTED = "submitted"
+    SUBMISSION_UNKNOWN = "submission_unknown"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+
+
+REFUND_OPEN: Final = frozenset(RefundState) - {RefundState.SUCCEEDED, RefundState.FAILED}
+"""States that wait for the provider's word."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """A refund with what it reverses of each part; or a return, of the transaction `returns`."""
+
+    id: UUID
+    state: RefundState
+    origin: Literal["creator", "admin", "provider"]
+    money: Money
+    legs: Split = NOTHING
+    excess: int = 0
+    returns: str | None = None
+    attempt: int = 0
+    claim: UUID | None = None
+    submission_deadline: datetime | None = None
+    provider_reference: str | None = None
+    provider_refund: str | None = None
+    paid_from: str | None = None
+    reason: str | None = None
+    requested_at: datetime
+    reported_at: datetime | None = None
+
+
+class DisputeState(StrEnum):
+    """Where a dispute stands."""
+
+    WARNED = "warned"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeFee:
+    """A provider's fee for a dispute."""
+
+    money: Money
+    borne_by: Literal["creator", "platform"]
+    returned: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dispute:
+    """A dispute: what its open round takes (`legs`, `excess`), and what earlier ones lost."""
+
+    name: str
+    state: DisputeState
+    money: Money
+    round: int = 0
+    funds_withdrawn: bool = False
+    legs: Split = NOTHING
+    excess: int = 0
+    lost_last: int = 0
+    lost: int = 0
+    lost_legs: Split = NOTHING
+    reported_at: datetime | None = None
+    fees: Mapping[str, DisputeFee] = field(default_factory=dict)
+
+    @property
+    def taken(self) -> Split:
+        """What it takes of each part: the open round, and what was lost."""
+        return self.legs.plus(self.lost_legs)
+
+    @property
+    def taken_amount(self) -> int:
+        """The same as one amount, with what lies beyond the payment."""
+        return self.legs.gross + self.excess + self.lost
+
+
+class ParkedState(StrEnum):
+    """Where money in suspense stands."""
+
+    WAITING = "waiting"
+    SPENT = "spent"
+    RETURNING = "returning"
+    RETURNED = "returned"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parked:
+    """Money of one transaction in suspense."""
+
+    provider: str
+    transaction: str
+    money: Money
+    state: ParkedState = ParkedState.WAITING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flows:
+    """Amounts in minor units. `parts` is what can be reversed at all, `gross` what was paid.
+
+    `pending` is what the payment still has in the creator's pending account; `wishes` are the
+    refunds that its fan asks for.
+    """
+
+    parts: Split = NOTHING
+    gross: int = 0
+    releases_at: datetime | None = None
+    released: bool = False
+    pending: int = 0
+    refunds: Mapping[UUID, Refund] = field(default_factory=dict)
+    disputes: Mapping[str, Dispute] = field(default_factory=dict)
+    parked: Mapping[str, Parked] = field(default_factory=dict)
+    provider_fees: frozenset[str] = frozenset()
+    wishes: frozenset[UUID] = frozenset()
+
+    def remaining(self) -> Split:
+        """What of each part is not reversed: rule 2's base."""
+        left = self.parts
+        for refund in self.refunds.values():
+            if refund.state is not RefundState.FAILED:
+                left = left.minus(refund.legs)
+        for dispute in self.disputes.values():
+            left = left.minus(dispute.taken)
+        return left
+
+    def not_taken(self) -> int:
+        """The cap: the gross less live refunds, less open and lost disputes; may be negative."""
+        refunds = sum(
+            refund.money.amount
+            for refund in self.refunds.values()
+            if refund.state is not RefundState.FAILED and refund.returns is None
+        )
+        return self.gross - refunds - sum(d.taken_amount for d in self.disputes.values())
+
+    def refund_named(self, provider_refund: str | None) -> Refund | None:
+        """The refund that the provider calls so."""
+        return next(
+            (r for r in self.refunds.values() if r.provider_refund == provider_refund), None
+        )
+
+
+NO_FLOWS: Final = Flows()
+
+
+class Paid(Protocol):
+    """What of a payment its flows depend on."""
+
+    @property
+    def creator_id(self) -> UUID: ...
+    @property
+    def split(self) -> Split: ...
+    @property
+    def plan(self) -> FeePlan: ...
+
+
+def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Flows:
+    """Apply a fact of a payment's stream. Never checks: replay must always succeed."""
+    match event:
+        case PaymentSucceeded():
+            return _paid(flows, payment.split, event, payment)
+        case ReceiptsAllocated():
+            flows = _paid(flows, event.split, event, payment)
+            for receipt in event.receipts:
+                if receipt.stream_id == event.originator_id:
+                    flows = _park(flows, receipt.provider_transaction, ParkedState.SPENT)
+            return flows
+        case PaymentMismatched() | SurplusReceived():
+            return with_parked(flows, event.provider, event.provider_transaction, event.received)
+        case OverpaymentParked():
+            return with_parked(flows, event.provider, event.provider_transaction, event.excess)
+        case ProviderFeeRecorded():
+            return replace(flows, provider_fees=flows.provider_fees | {event.fee_reference})
+        case FundsReleased():
+            return replace(flows, released=True, pending=0)
+        case FanRefundRequested():
+            return replace(flows, wishes=flows.wishes | {event.request_id})
+        case FanRefundDeclined():
+            return replace(flows, wishes=flows.wishes - {event.request_id})
+        case (
+            PaymentInitiated()
+            | PaymentSubmissionStarted()
+            | PaymentSubmitted()
+            | PaymentSubmissionUnknown()
+            | PaymentAuthorised()
+            | PaymentFailed()
+            | PaymentCancelled()
+            | PaymentVoided()
+            | PaymentExpired()
+            | ContradictionRecorded()
+        ):
+            return flows
+        case _:
+            pending = _pending_after(flows.pending, event, payment.creator_id)
+            return replace(evolve_flows(flows, event), pending=pending)
+
+
+def _paid(
+    flows: Flows, split: Split, event: PaymentSucceeded | ReceiptsAllocated, payment: Paid
+) -> Flows:
+    return replace(
+        flows,
+        parts=reversible_parts(split, keep_fee=payment.plan.keep_fee),
+        gross=split.gross,
+        pending=split.net,
+        releases_at=event.releases_at,
+    )
+
+
+def _pending_after(pending: int, event: Event, creator_id: UUID) -> int:
+    if (entry := event.journal_entry) is None:
+        return pending
+    account = creator_funds(creator_id, CreatorFunds.PENDING)
+    return pending - sum(p.amount for p in entry.postings if p.account == account)
+
+
+def evolve_flows(flows: Flows, event: RefundEvent | DisputeEvent) -> Flows:
+    """Apply a fact. Never checks: replay must always succeed."""
+    match event:
+        case RefundRequested():
+            refund = Refund(
+                id=event.refund_id,
+                state=RefundState.REQUESTED,
+                origin=event.origin,
+                money=event.refunded,
+                legs=event.legs,
+                excess=event.excess,
+                requested_at=event.recorded_at,
+            )
+            wishes = flows.wishes - {event.request_id}
+            return replace(_with_refund(flows, refund), wishes=wishes)
+        case ReceiptReturnRequested():
+            refund = Refund(
+                id=event.refund_id,
+                state=RefundState.REQUESTED,
+                origin="admin",
+                money=event.returned,
+                returns=event.provider_transaction,
+                requested_at=event.recorded_at,
+            )
+            return _park(_with_refund(flows, refund), refund.returns, ParkedState.RETURNING)
+        case ReceiptSpent():
+            return _park(flows, event.provider_transaction, ParkedState.SPENT)
+        case (
+            DisputeWarned()
+            | DisputeOpened()
+            | DisputeEvidenceNoted()
+            | DisputeClosed()
+            | DisputeFeeCharged()
+            | DisputeFeeReturned()
+        ):
+            return _evolve_dispute(flows, event)
+        case _:
+            return _evolve_refund(flows, flows.refunds[event.refund_id], event)
+
+
+def _evolve_refund(
+    flows: Flows,
+    refund: Refund,
+    event: RefundSubmissionStarted
+    | RefundSubmitted
+    | RefundSubmissionUnknown
+    | RefundSucceeded
+    | RefundFailed
+    | RefundReopenedAsFailed
+    | RefundReopenedAsSucceeded,
+) -> Flows:
+    match event:
+        case RefundSubmissionStarted():
+            refund = replace(
+                refund,
+                state=RefundState.SUBMITTING,
+                attempt=event.attempt,
+                claim=event.claim,
+                submission_deadline=event.deadline,
+            )
+        case RefundSubmitted():
+            refund = replace(
+                refund,
+                state=RefundState.SUBMITTED,
+                provider_reference=event.provider_reference,
+            )
+        case RefundSubmissionUnknown():
+            refund = replace(refund, state=RefundState.SUBMISSION_UNKNOWN, reason=event.reason)
+        case RefundSucceeded():
+            refund = replace(
+                refund,
+                state=RefundState.SUCCEEDED,
+                reason=None,
+                provider_refund=event.provider_refund,
+                paid_from=event.paid_from,
+                reported_at=event.occurred_at,
+            )
+            flows = _park(flows, refund.returns, ParkedState.RETURNED)
+        case RefundFailed() | RefundReopenedAsFailed():
+            refund = replace(
+                refund,
+                state=RefundState.FAILED,
+                reason=event.reason,
+                reported_at=event.occurred_at,
+            )
+            # Where an expense had paid for it, the parked money went another way.
+            if not refund.excess:
+                flows = _park(flows, refund.returns, ParkedState.WAITING)
+        case RefundReopenedAsSucceeded():
+            refund = replace(
+                refund,
+                state=RefundState.SUCCEEDED,
+                reason=None,
+                legs=event.legs,
+                excess=event.excess,
+                provider_refund=event.provider_refund,
+                paid_from=event.paid_from,
+                reported_at=event.occurred_at,
+            )
+            # What had been spent meanwhile stays spent: then an expense paid for it.
+            parked = None if refund.returns is None else flows.parked.get(refund.returns)
+            if parked is not None and parked.state is ParkedState.WAITING:
+                flows = _park(flows, refund.returns, ParkedState.RETURNED)
+        case _:
+            assert_never(event)
+    return _with_refund(flows, refund)
+
+
+def _evolve_dispute(flows: Flows, event: DisputeEvent) -> Flows:
+    known = flows.disputes.get(event.dispute)
+    match event:
+        case DisputeWarned():
+            dispute = Dispute(
+                name=event.dispute,
+                state=DisputeState.WARNED,
+                money=event.disputed,
+                reported_at=event.occurred_at,
+            )
+        case DisputeOpened():
+            dispute = replace(
+                known or _unannounced(event.dispute, event.disputed),
+                state=DisputeState.OPEN,
+                money=event.disputed,
+                round=event.round,
+                funds_withdrawn=event.funds_withdrawn,
+                legs=event.legs,
+                excess=event.excess,
+                reported_at=event.occurred_at,
+            )
+        case DisputeEvidenceNoted():
+            return flows
+        case DisputeClosed():
+            assert known is not None  # noqa: S101 - it is opened in the same turn at the latest
+            dispute = replace(
+                known,
+                state=DisputeState.CLOSED,
+                legs=NOTHING,
+                excess=0,
+                lost_last=event.lost_amount,
+                lost=known.lost + event.lost_amount,
+                lost_legs=known.lost_legs.plus(event.legs),
+                reported_at=event.occurred_at,
+            )
+        case DisputeFeeCharged():
+            dispute = known or _unannounced(event.dispute, event.fee)
+            fee = DisputeFee(money=event.fee, borne_by=event.borne_by)
+            dispute = replace(dispute, fees={**dispute.fees, event.fee_reference: fee})
+        case DisputeFeeReturned():
+            assert known is not None  # noqa: S101 - the fee was charged in the same turn at the latest
+            fee = replace(known.fees[event.fee_reference], returned=True)
+            dispute = replace(known, fees={**known.fees, event.fee_reference: fee})
+        case _:
+            assert_never(event)
+    return replace(flows, disputes={**flows.disputes, dispute.name: dispute})
+
+
+def _unannounced(name: str, money: Money) -> Dispute:
+    return Dispute(name=name, state=DisputeState.WARNED, money=money)
+
+
+def _with_refund(flows: Flows, refund: Refund) -> Flows:
+    return replace(flows, refunds={**flows.refunds, refund.id: refund})
+
+
+def _park(flows: Flows, transaction: str | None, state: ParkedState) -> Flows:
+    if transaction is None:
+        return flows
+    parked = replace(flows.parked[transaction], state=state)
+    return replace(flows, parked={**flows.parked, transaction: parked})
+
+
+def with_parked(flows: Flows, provider: str, transaction: str, money: Money) -> Flows:
+    """Money of a transaction came into suspense."""
+    parked = Parked(provider=provider, transaction=transaction, money=money)
+    return replace(flows, parked={**flows.parked, transaction: parked})
