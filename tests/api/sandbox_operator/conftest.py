@@ -132,7 +132,7 @@ def _subject(data: dict[str, Any]) -> str:
     if "settlement" in data:
         return str(data["settlement"])
     if data["reference"] is None:
-        return str(data["refund"])
+        return f"unasked refund of {data['payment_reference']}"
     return str(data["reference"])
 
 
@@ -183,6 +183,10 @@ class OperatorProcess:
 
     def payout_status(self, reference: str) -> dict[str, Any]:
         return self._get(f"/v1/payouts/{reference}")
+
+    def control(self, route: str, **fields: object) -> httpx.Response:
+        """Make the operator do what it otherwise does unasked."""
+        return self.client.post(f"/v1/{route}", json=fields)
 
     def _get(self, path: str) -> dict[str, Any]:
         answer = self.client.get(path)

@@ -25,6 +25,14 @@ def test_half_is_less_and_double_is_more(amount: Amount) -> None:
     assert amount.minor_units - amount.half().minor_units * 2 in (0, 1)
 
 
+@given(amounts, st.integers(min_value=0, max_value=10_000))
+def test_a_share_is_something_and_never_more_than_everything(
+    amount: Amount, basis_points: int
+) -> None:
+    assert 1 <= amount.share(basis_points).minor_units <= amount.minor_units
+    assert amount.share(10_000) == amount
+
+
 @given(amounts)
 def test_another_currency_has_the_same_number_and_never_more(amount: Amount) -> None:
     other = amount.in_another_currency()

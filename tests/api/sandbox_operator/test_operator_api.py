@@ -46,6 +46,11 @@ GOOD_PROMPT = {
         ("GET", "/v1/refunds/refund-1"),
         ("POST", "/v1/payouts"),
         ("GET", "/v1/payouts/payout-1"),
+        ("POST", "/v1/disputes"),
+        ("POST", "/v1/disputes/fees"),
+        ("POST", "/v1/fees"),
+        ("POST", "/v1/settlements"),
+        ("POST", "/v1/reversals"),
     ],
 )
 def test_a_wrong_key_is_refused(
@@ -234,7 +239,8 @@ def test_behaviours_are_a_table_that_anybody_may_read(operator: OperatorProcess)
     with httpx.Client(base_url=operator.client.base_url, trust_env=False) as stranger:
         table = stranger.get("/v1/behaviours").json()["behaviours"]
         assert stranger.get("/healthz").json() == {"status": "ok"}
-    assert [row["digits"] for row in table] == [each.value for each in Behaviour]
+    documented = [*range(19), *range(20, 38)]
+    assert [row["digits"] for row in table] == [f"{number:03}" for number in documented]
     assert table[1]["name"] == "insufficient_funds"
     assert set(DESCRIPTIONS) == set(Behaviour)
 
