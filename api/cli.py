@@ -20,7 +20,8 @@ from api.auth import KeySetError, Role, load_key_set
 from api.database import book_location, database_location
 from api.development import run_everything
 from api.dispatcher import Dispatcher
-from api.dispatcher_tasks import LogFollower, TaskBoard
+from api.dispatcher_tasks import TaskBoard
+from api.log_follower import LogFollower
 from api.observability import configure_logging
 from api.providers.registry import providers_of
 from api.replay_command import replay_and_report

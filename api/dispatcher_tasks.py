@@ -1,12 +1,10 @@
 """The dispatcher's task table: filled from the log, claimed with SKIP LOCKED.
 
-The log is followed by compare-and-set: the tasks of a batch and the tracking row move in one
-transaction, and only from the position that was read. So two followers never skip or double.
+How the log is followed is in api/log_follower.py.
 """
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -17,6 +15,7 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from api.housekeeping import destroy_keys_of_unknown_origin, forget_idempotency_keys
+from api.log_follower import follow
 from ledger.database.connections import READER_SETTINGS
 from ledger.events import (
     PaymentCancelled,
@@ -40,8 +39,6 @@ if TYPE_CHECKING:
 logger = structlog.get_logger()
 
 TRACKING: Final = "dispatcher"
-BATCH: Final = 2_000
-POLL_SECONDS: Final = 0.25
 CONNECTIONS_MAX: Final = 8
 
 OPENS: Final = PaymentInitiated.TOPIC
@@ -52,14 +49,6 @@ ENDS: Final = (
     PaymentExpired.TOPIC,
 )
 
-START_TRACKING: Final = """
-    INSERT INTO ledger_tracking VALUES (%s, 0) ON CONFLICT DO NOTHING
-"""
-READ_TRACKING: Final = "SELECT notification_id FROM ledger_tracking WHERE application_name = %s"
-ADVANCE: Final = """
-    UPDATE ledger_tracking SET notification_id = %s
-    WHERE application_name = %s AND notification_id = %s
-"""
 ADD_TASKS: Final = """
     INSERT INTO dispatcher_tasks (stream_id, kind, provider, due_at)
     SELECT stream_id, 'payment', provider, now() FROM unnest(%s::uuid[], %s::text[])
@@ -127,20 +116,7 @@ class TaskBoard:
     def follow(self) -> int:
         """Turn the next batch of the log into tasks; how many events it had."""
         with self._pool.connection() as connection:
-            connection.execute(START_TRACKING, (TRACKING,))
-            row = connection.execute(READ_TRACKING, (TRACKING,)).fetchone()
-            assert row is not None  # noqa: S101 - inserted above
-            position = int(row[0])
-            batch = self._ledger.recorder.select_notifications(
-                position, BATCH, inclusive_of_start=False
-            )
-            if not batch:
-                return 0
-            with connection.transaction():
-                moved = connection.execute(ADVANCE, (batch[-1].id, TRACKING, position))
-                if moved.rowcount == 1:
-                    _apply(connection, batch)
-        return len(batch)
+            return follow(connection, self._ledger, TRACKING, _apply)
 
     def keep_house(self, key_store: KeyStore) -> None:
         """Forget what has been kept long enough."""
@@ -175,34 +151,3 @@ def _apply(connection: psycopg.Connection[Any], batch: Sequence[Notification]) -
         connection.execute(ADD_TASKS, (list(opened), list(opened.values())))
     if ended:
         connection.execute(DROP_TASKS, (list(ended),))
-
-
-class LogFollower:
-    """Follows the log on a thread: wakes on NOTIFY, polls as a net, and outlives its errors."""
-
-    def __init__(self, ledger: Ledger, board: TaskBoard) -> None:
-        self._ledger = ledger
-        self._board = board
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="log-follower", daemon=True)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Stop following."""
-        self._stopping.set()
-        self._thread.join()
-
-    def _serve(self) -> None:
-        while not self._stopping.is_set():
-            try:
-                with self._ledger.book.connect_reader() as connection:
-                    connection.execute("LISTEN ledger_events")
-                    while not self._stopping.is_set():
-                        while self._board.follow():
-                            pass
-                        for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-                            pass
-            except Exception:
-                # Whatever it is, the tracking row stands; try again on a new connection.
-                logger.exception("following_interrupted")
-                self._stopping.wait(1.0)

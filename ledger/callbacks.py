@@ -76,7 +76,7 @@ FINAL: Final = frozenset({Verdict.APPLIED, Verdict.DUPLICATE, Verdict.IGNORED})
 """Verdicts that another copy of the same callback does not reopen."""
 
 ENDED_BY: Final[
-    Mapping[Claim, type[PaymentFailed] | type[PaymentCancelled] | type[PaymentVoided]]
+    Mapping[Claim, type[PaymentFailed | PaymentCancelled | PaymentVoided]]
 ] = {
     Claim.FAILED: PaymentFailed,
     Claim.CANCELLED: PaymentCancelled,
