@@ -175,12 +175,14 @@ class Parked:
 class Flows:
     """Amounts in minor units. `parts` is what can be reversed at all, `gross` what was paid.
 
+    `paid_by` are the transactions that paid, each with its provider.
     `pending` is what the payment still has in the creator's pending account; `wishes` are the
     refunds that its fan asks for.
     """
 
     parts: Split = NOTHING
     gross: int = 0
+    paid_by: tuple[tuple[str, str], ...] = ()
     releases_at: datetime | None = None
     released: bool = False
     pending: int = 0
@@ -234,9 +236,11 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
     """Apply a fact of a payment's stream. Never checks: replay must always succeed."""
     match event:
         case PaymentSucceeded():
-            return _paid(flows, payment.split, event, payment)
+            paid_by = ((event.provider, event.provider_transaction),)
+            return _paid(flows, payment.split, paid_by, event.releases_at, payment)
         case ReceiptsAllocated():
-            flows = _paid(flows, event.split, event, payment)
+            paid_by = tuple((each.provider, each.provider_transaction) for each in event.receipts)
+            flows = _paid(flows, event.split, paid_by, event.releases_at, payment)
             for receipt in event.receipts:
                 if receipt.stream_id == event.originator_id:
                     flows = _park(flows, receipt.provider_transaction, ParkedState.SPENT)
@@ -272,14 +276,19 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
 
 
 def _paid(
-    flows: Flows, split: Split, event: PaymentSucceeded | ReceiptsAllocated, payment: Paid
+    flows: Flows,
+    split: Split,
+    paid_by: tuple[tuple[str, str], ...],
+    releases_at: datetime,
+    payment: Paid,
 ) -> Flows:
     return replace(
         flows,
         parts=reversible_parts(split, keep_fee=payment.plan.keep_fee),
         gross=split.gross,
+        paid_by=paid_by,
         pending=split.net,
-        releases_at=event.releases_at,
+        releases_at=releases_at,
     )
 
 

@@ -119,6 +119,7 @@ def request(payment: Payment | None, command: RequestRefund, at: Occasion) -> li
             originator_id=payment.id,
             originator_version=payment.version + 1,
             refund_id=command.refund_id,
+            **_paid_by(payment),
             origin="admin" if command.creator_id is None else "creator",
             refunded=money,
             legs=reversal.legs,
@@ -131,6 +132,11 @@ def request(payment: Payment | None, command: RequestRefund, at: Occasion) -> li
             **at.stamp(),
         )
     ]
+
+
+def _paid_by(payment: Payment) -> dict[str, str]:
+    provider, transaction = payment.flows.paid_by[0]
+    return {"provider": provider, "provider_transaction": transaction}
 
 
 def _refundable(payment: Payment, money: Money | None, step: int) -> Money:
@@ -293,6 +299,7 @@ def _unasked(owner: Owner, report: RefundReport, at: Occasion) -> ReportDecision
             originator_id=owner.id,
             originator_version=owner.version + 1,
             refund_id=refund_id,
+            **_paid_by(owner),
             origin="provider",
             refunded=report.refunded,
             legs=reversal.legs,

@@ -18,12 +18,15 @@ class RefundRequested(Event):
     """Money is to go back to the fan: the legs say what of each part is reversed.
 
     `excess` is what a provider refunded beyond the payment, in minor units. `request_id` is the
-    fan's wish that it grants.
+    fan's wish that it grants. It goes the way back of `provider_transaction`, one of those that
+    paid.
     """
 
     TOPIC = "refund.requested.v1"
 
     refund_id: UUID
+    provider: Text
+    provider_transaction: Text
     origin: Literal["creator", "admin", "provider"]
     refunded: Money
     legs: Split
