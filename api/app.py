@@ -13,7 +13,20 @@ from api.doors import Doors
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
 from api.providers.registry import providers_of
-from api.routers import admin, audit, creators, fans, health, webhooks
+from api.routers import (
+    admin,
+    audit,
+    books,
+    creators,
+    documents,
+    fans,
+    health,
+    payouts,
+    refunds,
+    standing,
+    suspense,
+    webhooks,
+)
 from api.settings import Environment
 from api.tokens import development_key_set
 from ledger.application import Ledger
@@ -63,8 +76,20 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     install_error_handlers(app)
     app.include_router(health.routes)
-    for part in (fans.routes, creators.routes, admin.routes, audit.routes, webhooks.routes):
-        app.include_router(part, prefix=API)
+    for part in (
+        fans,
+        creators,
+        refunds,
+        payouts,
+        documents,
+        admin,
+        standing,
+        suspense,
+        books,
+        audit,
+        webhooks,
+    ):
+        app.include_router(part.routes, prefix=API)
     app.add_middleware(RequestContext, body_bytes_max=settings.body_bytes_max)
     return app
 

@@ -236,11 +236,12 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
     """Apply a fact of a payment's stream. Never checks: replay must always succeed."""
     match event:
         case PaymentSucceeded():
-            paid_by = ((event.provider, event.provider_transaction),)
-            return _paid(flows, payment.split, paid_by, event.releases_at, payment)
+            flows = _paid(flows, payment.split, event.releases_at, payment)
+            return replace(flows, paid_by=((event.provider, event.provider_transaction),))
         case ReceiptsAllocated():
             paid_by = tuple((each.provider, each.provider_transaction) for each in event.receipts)
-            flows = _paid(flows, event.split, paid_by, event.releases_at, payment)
+            flows = _paid(flows, event.split, event.releases_at, payment)
+            flows = replace(flows, paid_by=paid_by)
             for receipt in event.receipts:
                 if receipt.stream_id == event.originator_id:
                     flows = _park(flows, receipt.provider_transaction, ParkedState.SPENT)
@@ -278,7 +279,6 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
 def _paid(
     flows: Flows,
     split: Split,
-    paid_by: tuple[tuple[str, str], ...],
     releases_at: datetime,
     payment: Paid,
 ) -> Flows:
@@ -286,7 +286,6 @@ def _paid(
         flows,
         parts=reversible_parts(split, keep_fee=payment.plan.keep_fee),
         gross=split.gross,
-        paid_by=paid_by,
         pending=split.net,
         releases_at=releases_at,
     )

@@ -134,7 +134,7 @@ def request(payment: Payment | None, command: RequestRefund, at: Occasion) -> li
     ]
 
 
-def _paid_by(payment: Payment) -> dict[str, str]:
+def _paid_by(payment: Payment) -> dict[str, Any]:
     provider, transaction = payment.flows.paid_by[0]
     return {"provider": provider, "provider_transaction": transaction}
 
