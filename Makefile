@@ -93,7 +93,9 @@ check-generated: docs ## Fail if a generated file under docs/ differs from the c
 		echo "These generated files are not committed." >&2; exit 1; }
 
 .PHONY: lock
-lock: $(STAMP) ## Compile the lock files again (UPGRADE=--upgrade for newer versions)
+lock: ## Compile the lock files again (UPGRADE=--upgrade for newer versions)
+	@# Not `$(STAMP)`: a package that was just added to pyproject.toml is in no lock file yet.
+	@test -x $(PY) || $(MAKE) install
 	$(LOCK) --output-file requirements.txt
 	$(LOCK) --extra dev --constraint requirements.txt --output-file requirements-dev.txt
 
