@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.errors import ledger_error_response
 from api.responses import documented
@@ -39,6 +40,34 @@ MinPosition = Annotated[
     int | None,
     Query(
         ge=0, le=POSITION_MAX, description="Answer only when this position can be seen; else 409."
+    ),
+]
+
+CONTACT: Final = re.compile(
+    # Between the digits of a number people write spaces, dashes, dots, brackets and a plus; what
+    # is invisible there would hide one.
+    r"[@\uff20]"
+    r"|\d(?:[\s\-\u2010-\u2015\u2212+./()\u00ad\u200b-\u200d\u2060\ufeff]*\d){6}"
+)
+"""Something like an e-mail address, or seven digits of a phone number."""
+
+
+def _names_nobody(text: str) -> str:
+    if CONTACT.search(text):
+        raise ValueError(
+            "must hold nothing like a phone number or an e-mail address: no @, and no seven "
+            "digits in a row, with or without spaces or dashes"
+        )
+    return text
+
+
+Reason = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=3, max_length=500),
+    AfterValidator(_names_nobody),
+    Field(
+        description="Why, in words that name no person: it is kept for ever.",
+        examples=["The fan sent the rest by a second transfer."],
     ),
 ]
 
