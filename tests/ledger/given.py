@@ -50,15 +50,22 @@ class History:
     def when(self, command: LedgerCommand) -> Decision:
         """Decide, and let it happen."""
         decision = self.decide(command)
+        self.happen(command, decision)
+        return decision
+
+    def happen(self, command: LedgerCommand, decision: Decision) -> None:
+        """Let it happen as it was decided. On every stream versions follow one another."""
         for event in decision.events:
             stream = event.originator_id
-            self.aggregates[stream] = evolve(self.aggregates.get(stream), event)
+            before = self.aggregates.get(stream)
+            assert event.originator_version == (1 if before is None else before.version + 1)
+            self.aggregates[stream] = evolve(before, event)
+            assert self.aggregates[stream].version == event.originator_version
             self.events.append(event)
             self._post(event)
         if decision.events and decision.stream is not None:
             for key in command.natural_keys():
                 self.claims.setdefault((key.scope, key.key), decision.stream)
-        return decision
 
     def given(self, *commands: LedgerCommand) -> History:
         """Let all of these happen."""

@@ -32,7 +32,7 @@ from tests.builders import (
     start_submission,
 )
 from tests.ledger.given import History
-from tests.ledger.test_payment import EXPIRES_AT
+from tests.ledger.scenes import EXPIRES_AT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

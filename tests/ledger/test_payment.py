@@ -1,24 +1,18 @@
-"""Every command in every state of a payment, and the rules behind the table as sentences."""
+"""The rules behind the table of a payment's states, as sentences."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
-from typing import Final, get_args
 from uuid import UUID, uuid4
 
 import pytest
 
-from ledger.callbacks import Verdict
 from ledger.commands import (
-    AssignFeePlan,
     Claim,
     InitiatePayment,
-    ParkCallback,
     PaymentTerms,
-    RegisterCreator,
 )
-from ledger.decisions import LedgerCommand, evolve
+from ledger.decisions import evolve
 from ledger.errors import (
     AmountNotPayable,
     CreatorAlreadyRegistered,
@@ -26,30 +20,14 @@ from ledger.errors import (
     CurrencyNotAccepted,
     FeePlanExceedsPayment,
     FeePlanMissing,
-    NotYetExpired,
-    PaymentNotCancellable,
-    PaymentNotFound,
     Refused,
     SelfPayment,
-    SubmissionAlreadyStarted,
-    SubmissionNotAllowed,
 )
 from ledger.events import (
-    ContradictionRecorded,
     CreatorRegistered,
     FeePlanAssigned,
-    OverpaymentParked,
-    PaymentCancelled,
-    PaymentExpired,
-    PaymentFailed,
     PaymentInitiated,
-    PaymentMismatched,
     PaymentSubmissionStarted,
-    PaymentSubmissionUnknown,
-    PaymentSubmitted,
-    PaymentSucceeded,
-    SurplusReceived,
-    UnmatchedReceiptRecorded,
 )
 from ledger.money import Split
 from ledger.payment import Payment, PaymentState
@@ -59,10 +37,8 @@ from tests.builders import (
     NOON,
     PLAN,
     assign_fee_plan,
-    cancel_payment,
     expire_payment,
     initiate_payment,
-    record_submission_unknown,
     record_submitted,
     register_creator,
     report_success,
@@ -70,161 +46,14 @@ from tests.builders import (
     start_submission,
 )
 from tests.ledger.given import History
-
-CREATOR: Final = UUID(int=1)
-FAN: Final = UUID(int=2)
-PAYMENT: Final = UUID(int=3)
-OTHER_PAYMENT: Final = UUID(int=4)
-EXPIRES_AT: Final = NOON + timedelta(hours=1)
-MOMENT: Final = timedelta(microseconds=1)
-
-
-def initiated() -> History:
-    """A creator, and a payment that waits to be taken to the provider."""
-    return History().given(
-        register_creator(CREATOR),
-        initiate_payment(CREATOR, payment_id=PAYMENT, fan_id=FAN),
-    )
-
-
-def submitted() -> History:
-    return initiated().given(start_submission(PAYMENT), record_submitted(PAYMENT))
-
-
-STATES: Final[dict[str, Callable[[], History]]] = {
-    "none": History,
-    "initiated": initiated,
-    "submitting": lambda: initiated().given(start_submission(PAYMENT)),
-    "submitted": submitted,
-    "submission_unknown": lambda: initiated().given(
-        start_submission(PAYMENT), record_submission_unknown(PAYMENT)
-    ),
-    "succeeded": lambda: submitted().given(report_success(PAYMENT)),
-    "failed": lambda: submitted().given(report_without_money(PAYMENT, Claim.FAILED)),
-    "cancelled": lambda: initiated().given(cancel_payment(PAYMENT, FAN)),
-    "expired": lambda: initiated().at(EXPIRES_AT).given(expire_payment(PAYMENT)).at(NOON),
-    "needs_review": lambda: submitted().given(report_success(PAYMENT, GROSS - 1)),
-}
-
-COMMANDS: Final[dict[str, LedgerCommand]] = {
-    "cancel": cancel_payment(PAYMENT, FAN),
-    "cancel by another": cancel_payment(PAYMENT, uuid4()),
-    "start submission": start_submission(PAYMENT),
-    "start too late": start_submission(PAYMENT),
-    "submitted": record_submitted(PAYMENT),
-    "unknown": record_submission_unknown(PAYMENT),
-    "expire too early": expire_payment(PAYMENT),
-    "expire": expire_payment(PAYMENT),
-    "pending": report_without_money(PAYMENT, Claim.PENDING),
-    "failed": report_without_money(PAYMENT, Claim.FAILED),
-    "declined": report_without_money(PAYMENT, Claim.CANCELLED),
-    "paid": report_success(PAYMENT),
-    "paid too much": report_success(PAYMENT, GROSS + 1),
-    "paid too little": report_success(PAYMENT, GROSS - 1),
-    "other currency": report_success(PAYMENT, currency="UGX"),
-    "another's money": report_success(PAYMENT, transaction="ANOTHERS"),
-}
-
-AT: Final = {
-    "start too late": EXPIRES_AT,
-    "expire too early": EXPIRES_AT - MOMENT,
-    "expire": EXPIRES_AT,
-}
-"""When the command comes, where that is not noon."""
-
-TABLE: Final = """
-                  none init ting mitt unkn succ fail canc expi review
-cancel            !nf  canc !nc  !nc  !nc  !nc  !nc  !nc  !nc  !nc
-cancel by another !nf  !nf  !nf  !nf  !nf  !nf  !nf  !nf  !nf  !nf
-start submission  !nf  star !st  !st  !st  !st  !st  !na  !na  !st
-start too late    !nf  !na  !st  !st  !st  !st  !st  !na  !na  !st
-submitted         !nf  -    mitt -    mitt -    -    -    -    -
-unknown           !nf  -    unkn -    -    -    -    -    -    -
-expire too early  !nf  !ny  !ny  !ny  !ny  -    -    -    -    -
-expire            !nf  expi expi expi expi -    -    -    -    -
-pending           ign  ign  ign  ign  ign  ign  ign  ign  ign  ign
-failed            ign  fail fail fail fail cont dup  dup  dup  cont
-declined          ign  decl decl decl decl cont decl dup  dup  cont
-paid              unma succ succ succ succ surp late late late succ
-paid too much     unma over over over over surp lovr lovr lovr over
-paid too little   unma mism mism mism mism surp mism mism mism surp
-other currency    unma mism mism mism mism surp mism mism mism surp
-another's money   dup  cont cont cont cont cont cont cont cont cont
-"""
-
-Decided = tuple[list[type], Verdict | None] | type[Refused]
-
-CELLS: Final[dict[str, Decided]] = {
-    "!nf": PaymentNotFound,
-    "!nc": PaymentNotCancellable,
-    "!st": SubmissionAlreadyStarted,
-    "!na": SubmissionNotAllowed,
-    "!ny": NotYetExpired,
-    "-": ([], None),
-    "canc": ([PaymentCancelled], None),
-    "decl": ([PaymentCancelled], Verdict.APPLIED),
-    "star": ([PaymentSubmissionStarted], None),
-    "mitt": ([PaymentSubmitted], None),
-    "unkn": ([PaymentSubmissionUnknown], None),
-    "expi": ([PaymentExpired], None),
-    "ign": ([], Verdict.IGNORED),
-    "dup": ([], Verdict.DUPLICATE),
-    "fail": ([PaymentFailed], Verdict.APPLIED),
-    "cont": ([ContradictionRecorded], Verdict.APPLIED),
-    "succ": ([PaymentSucceeded], Verdict.APPLIED),
-    "late": ([PaymentSucceeded], Verdict.APPLIED),
-    "over": ([PaymentSucceeded, OverpaymentParked], Verdict.APPLIED),
-    "lovr": ([PaymentSucceeded, OverpaymentParked], Verdict.APPLIED),
-    "mism": ([PaymentMismatched], Verdict.APPLIED),
-    "surp": ([SurplusReceived], Verdict.APPLIED),
-    "unma": ([UnmatchedReceiptRecorded], Verdict.APPLIED),
-}
-
-
-def matrix() -> dict[tuple[str, str], str]:
-    head, *lines = TABLE.strip("\n").splitlines()
-    width = head.index("none")
-    assert len(head.split()) == len(STATES)
-    return {
-        (line[:width].strip(), state): cell
-        for line in lines
-        for state, cell in zip(STATES, line[width:].split(), strict=True)
-    }
-
-
-def test_the_table_knows_every_state_and_every_command_about_a_payment() -> None:
-    assert set(matrix()) == {(command, state) for command in COMMANDS for state in STATES}
-    assert set(STATES) - {"none"} == {state.value for state in PaymentState}
-    others = {RegisterCreator, AssignFeePlan, InitiatePayment, ParkCallback}
-    assert {type(command) for command in COMMANDS.values()} == set(get_args(LedgerCommand)) - others
-
-
-@pytest.mark.parametrize(("command", "state"), matrix())
-def test_a_command_in_a_state_is_decided_as_the_table_says(command: str, state: str) -> None:
-    history = STATES[state]()
-    if state != "none":
-        assert history.payment(PAYMENT).state == state
-    history.claims["transaction:sandbox", "ANOTHERS"] = OTHER_PAYMENT
-    history.at(AT.get(command, NOON))
-    before = dict(history.aggregates)
-    cell = matrix()[command, state]
-    expected = CELLS[cell]
-    if isinstance(expected, type):
-        with pytest.raises(expected) as refused:
-            history.decide(COMMANDS[command])
-        assert refused.value.code == expected.code
-        return
-    events, verdict = expected
-    decision = history.decide(COMMANDS[command])
-    assert [type(event) for event in decision.events] == events
-    assert decision.verdict is verdict
-    assert history.aggregates == before, "a decision changes nothing"
-    if events and isinstance(paid := decision.events[0], PaymentSucceeded):
-        assert paid.late is cell.startswith("l")
-    for event in decision.events:
-        if event.originator_id == PAYMENT:
-            history.aggregates[PAYMENT] = evolve(history.aggregates.get(PAYMENT), event)
-            assert history.payment(PAYMENT).version == event.originator_version
+from tests.ledger.scenes import (
+    CREATOR,
+    EXPIRES_AT,
+    OTHER_PAYMENT,
+    PAYMENT,
+    initiated,
+    submitted,
+)
 
 
 def test_an_initiated_payment_freezes_plan_split_and_expiry() -> None:

@@ -1,0 +1,82 @@
+"""A decided answer to every command in every state, written as a table that people can read.
+
+The first line names the states, each further line a command and its cell in every state. A pair
+without a cell fails. What a cell stands for is said once, in `cells`: the events and the verdict,
+or the refusal.
+"""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ledger.callbacks import Verdict
+from ledger.errors import Refused
+from tests.builders import NOON
+from tests.ledger.agreement import assert_aggregates_and_balances_agree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ledger.decisions import LedgerCommand
+    from tests.ledger.given import History
+
+Decided = tuple[list[type], Verdict | None] | type[Refused]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """Commands × states. `at` says when a command comes, where that is not noon."""
+
+    text: str
+    states: Mapping[str, Callable[[], History]]
+    commands: Mapping[str, LedgerCommand]
+    cells: Mapping[str, Decided]
+    at: Mapping[str, datetime] = field(default_factory=dict)
+
+    def matrix(self) -> dict[tuple[str, str], str]:
+        """(command, state) → cell. Fails where the table is not whole."""
+        head, *lines = self.text.strip("\n").splitlines()
+        width = len(head) - len(head.lstrip())
+        assert len(head.split()) == len(self.states), "a heading is a state"
+        matrix = {
+            (line[:width].strip(), state): cell
+            for line in lines
+            for state, cell in zip(self.states, line[width:].split(), strict=True)
+        }
+        assert set(matrix) == {
+            (command, state) for command in self.commands for state in self.states
+        }
+        assert set(matrix.values()) == set(self.cells), "every cell is explained, and none in vain"
+        return matrix
+
+    def happens(self, command: str, state: str) -> History:
+        """Check a command in a state against its cell; the history after it."""
+        history = self.states[state]().at(self.at.get(command, NOON))
+        before = deepcopy(history.aggregates)
+        expected = self.cells[self.matrix()[command, state]]
+        if isinstance(expected, type):
+            with pytest.raises(Refused) as refused:
+                history.decide(self.commands[command])
+            assert type(refused.value) is expected
+            assert refused.value.message, "it can be said to the caller"
+        else:
+            decision = history.decide(self.commands[command])
+            assert ([type(event) for event in decision.events], decision.verdict) == expected
+            assert history.aggregates == before, "a decision changes nothing"
+            history.happen(self.commands[command], decision)
+            assert_aggregates_and_balances_agree(history)
+            if decision.verdict is Verdict.APPLIED:
+                assert_applied_once(history, self.commands[command])
+        return history
+
+
+def assert_applied_once(history: History, report: LedgerCommand) -> None:
+    """What was applied is not applied again when another callback says it again."""
+    again = history.decide(report)
+    assert again.events == []
+    assert again.verdict in {Verdict.DUPLICATE, Verdict.IGNORED}
