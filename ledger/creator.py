@@ -25,6 +25,7 @@ from ledger.errors import (
     CreatorStandingUnchanged,
     CurrencyDiffers,
     DestinationNotFound,
+    ExpiryPassed,
     HoldNotFound,
     InsufficientFunds,
     NoDebt,
@@ -394,12 +395,14 @@ def hold_funds(
 ) -> list[LedgerEvent]:
     """Reserve available money. `available` is in minor units.
 
-    Raises `CreatorNotFound`, `AlreadyExists`, `CurrencyDiffers`, `InsufficientFunds`, or
-    `NotYetDue` for an expiry that has passed.
+    Raises `CreatorNotFound`, `AlreadyExists`, `ExpiryPassed`, `CurrencyDiffers` or
+    `InsufficientFunds`.
     """
     creator = _known(creator)
     if command.hold_id in creator.holds:
         raise AlreadyExists
+    if command.expires_at <= at.recorded_at:
+        raise ExpiryPassed
     if command.held.currency != creator.settlement_currency:
         raise CurrencyDiffers(expected=creator.settlement_currency, currency=command.held.currency)
     if command.held.amount > available:

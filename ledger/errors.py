@@ -21,7 +21,7 @@
     │       ├── AmountOutOfBounds, CurrencyUnknown, CurrencyNotAccepted, CurrencyDiffers
     │       ├── AmountNotPayable, PayoutTooSmall, RefundExceedsPayment
     │       ├── FeePlanMissing, FeePlanExceedsPayment
-    │       ├── AccountNotAdjustable, RateDiffers, ProposalDiffers
+    │       ├── AccountNotAdjustable, RateDiffers, ProposalDiffers, ExpiryPassed
     │       └── SelfPayment, ReportDisagrees
     ├── IdempotencyKeyReused        the key was used with another request
     ├── InvalidValue                the database refuses a value of this command
@@ -165,7 +165,7 @@ class VerificationMissing(NotInThisState):
 
 
 class AlreadyExists(NotInThisState):
-    """Something with this id exists already. Use another id."""
+    """This exists already and is recorded once. Look it up, or use another id or reference."""
 
     code = "already_exists"
 
@@ -348,6 +348,12 @@ class ProposalDiffers(Unacceptable):
     """This is not what was proposed. Read the proposal again before you agree to it."""
 
     code = "proposal_differs"
+
+
+class ExpiryPassed(Unacceptable):
+    """A hold must expire after now, and this time has passed. Choose a later one."""
+
+    code = "expiry_passed"
 
 
 class ReportDisagrees(Unacceptable):

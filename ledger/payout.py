@@ -72,7 +72,7 @@ from ledger.events import (
     PayoutSubmissionUnknown,
     PayoutSubmitted,
 )
-from ledger.money import Money, ceil_basis_points, half_up_basis_points
+from ledger.money import AMOUNT_MAX, Money, ceil_basis_points, half_up_basis_points
 from ledger.postings import (
     PayoutLegs,
     payout_given_back,
@@ -308,7 +308,7 @@ def request(
     currency = command.terms.currency
     if currency != creator.settlement_currency:
         raise CurrencyDiffers(expected=creator.settlement_currency, currency=currency)
-    amount = available if command.amount is None else command.amount
+    amount = min(available, AMOUNT_MAX) if command.amount is None else command.amount
     if amount > available or amount < max(1, command.scheduled_minimum):
         raise InsufficientFunds(available=max(available, 0), currency=currency)
     legs = payout_legs(

@@ -1,4 +1,4 @@
-"""The vault: phone numbers and names, so that no event holds any.
+"""The vault: phone numbers, names and tax numbers, so that no event holds any.
 
 An entry is AES-256-GCM ciphertext under a key from the key store, bound to its own id, so that a
 row cannot be passed off as another's. Events hold the entry's random id. Erasing a person destroys
@@ -34,6 +34,7 @@ class PersonalData(StrEnum):
 
     PHONE = "phone"
     NAME = "name"
+    TAX_NUMBER = "tax_number"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
