@@ -31,14 +31,13 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from uuid import UUID
+from typing import Final
+from uuid import UUID
 
 ACCOUNT_PATTERN: Final = (
     r"^(provider:[a-z0-9_]+:(collection|disbursement|disputed)|bank:settlement"
-    r"|creator:[0-9a-f-]{36}:(pending|available|held|reserved|in_transit)|refunds:in_transit"
+    r"|creator:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:(pending|available|held|reserved"
+    r"|in_transit)|refunds:in_transit"
     r"|suspense:[a-z0-9_]+|tax:(vat|withholding)|platform:(fees|payout_fees)"
     r"|expense:(provider_fees|bank_charges|disputes|goodwill|write_offs)"
     r"|fx:trading|equity:capital)$"
@@ -109,6 +108,12 @@ def disputed(provider: str) -> str:
 def creator_funds(creator: UUID, funds: CreatorFunds) -> str:
     """One of the creator's accounts."""
     return f"creator:{creator}:{funds}"
+
+
+def creator_of(account: str) -> UUID | None:
+    """The creator whose account this is; None for all other accounts."""
+    kind, _, rest = account.partition(":")
+    return UUID(rest.partition(":")[0]) if kind == "creator" else None
 
 
 def suspense(provider: str) -> str:

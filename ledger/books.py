@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, assert_never
 
-from ledger.accounts import BANK, VAT, WITHHOLDING, collection
+from ledger.accounts import BANK, VAT, WITHHOLDING, collection, creator_of
 from ledger.commands import (
     AddCapital,
     BooksRequest,
@@ -25,6 +25,7 @@ from ledger.errors import (
     AccountNotAdjustable,
     AlreadyExists,
     AmountOutOfBounds,
+    CreatorNotFound,
     CurrencyDiffers,
     RateDiffers,
 )
@@ -53,9 +54,12 @@ from ledger.postings import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
+    from ledger.creator import Creator
     from ledger.events import PostAdjustment
+    from ledger.journal_entry import Posting
 
 TAXES: Final = {"vat": VAT, "withholding": WITHHOLDING}
 
@@ -203,13 +207,20 @@ def _stated(
     }
 
 
-def adjust(fact: Fact | None, action: PostAdjustment, at: Occasion) -> list[LedgerEvent]:
-    """Post a correcting entry. Raises `AlreadyExists` or `AccountNotAdjustable`."""
+def adjust(
+    fact: Fact | None,
+    find: Callable[[UUID], Creator | None],
+    action: PostAdjustment,
+    at: Occasion,
+) -> list[LedgerEvent]:
+    """Post a correcting entry.
+
+    Raises `AlreadyExists`, `AccountNotAdjustable`, `CreatorNotFound` or `CurrencyDiffers`.
+    """
     if fact is not None:
         raise AlreadyExists
     for posting in action.entry.postings:
-        if posting.account.startswith("suspense:") or posting.account.endswith(FOLLOWING):
-            raise AccountNotAdjustable(account=posting.account)
+        _check_adjustable(posting, find)
     return [
         AdjustmentPosted(
             originator_id=action.adjustment_id,
@@ -219,6 +230,18 @@ def adjust(fact: Fact | None, action: PostAdjustment, at: Occasion) -> list[Ledg
             **at.stamp(),
         )
     ]
+
+
+def _check_adjustable(posting: Posting, find: Callable[[UUID], Creator | None]) -> None:
+    if posting.account.startswith("suspense:") or posting.account.endswith(FOLLOWING):
+        raise AccountNotAdjustable(account=posting.account)
+    if (creator_id := creator_of(posting.account)) is None:
+        return
+    # Otherwise there would be a balance that nobody can be paid.
+    if (creator := find(creator_id)) is None:
+        raise CreatorNotFound
+    if posting.currency != creator.settlement_currency:
+        raise CurrencyDiffers(expected=creator.settlement_currency, currency=posting.currency)
 
 
 def issue(series: DocumentSeries | None, command: IssueDocument, at: Occasion) -> DocumentIssued:

@@ -65,6 +65,7 @@ class Proposal:
     proposed_by: str
     proposed_at: datetime
     decided_by: str | None = None
+    rejected_because: str | None = None
 
 
 def evolve_proposal(proposal: Proposal | None, event: ProposalEvent) -> Proposal:
@@ -80,14 +81,14 @@ def evolve_proposal(proposal: Proposal | None, event: ProposalEvent) -> Proposal
             proposed_at=event.recorded_at,
         )
     assert proposal is not None  # noqa: S101 - version density: ProposalMade is first
+    decided = replace(proposal, version=event.originator_version, decided_by=event.actor)
     match event:
         case ProposalCarriedOut():
-            state = ProposalState.CARRIED_OUT
+            return replace(decided, state=ProposalState.CARRIED_OUT)
         case ProposalRejected():
-            state = ProposalState.REJECTED
+            return replace(decided, state=ProposalState.REJECTED, rejected_because=event.reason)
         case _:
             assert_never(event)
-    return replace(proposal, version=event.originator_version, state=state, decided_by=event.actor)
 
 
 def decide(command: ProposalRequest, states: States, at: Occasion) -> list[LedgerEvent]:
@@ -162,7 +163,7 @@ def carry_out(action: AnyAction, states: States, at: Occasion) -> list[LedgerEve
     """The events that an action consists of. Raises what its rules raise."""
     match action:
         case PostAdjustment():
-            return books.adjust(states.fact(action.adjustment_id), action, at)
+            return books.adjust(states.fact(action.adjustment_id), states.creator, action, at)
         case AllocateReceipts():
             payment = states.payment(action.payment_id)
             return suspense.allocate(payment, states.owner, action, at)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.accounts import CreatorFunds, creator_funds
+from ledger.accounts import CreatorFunds, creator_funds, creator_of
 from ledger.commands.base import Command
 from ledger.events.proposals import (
     AllocateReceipts,
@@ -67,10 +67,18 @@ class RejectProposal(Command):
 def streams_of(action: AnyAction) -> tuple[UUID, ...]:
     """The streams that carrying an action out needs to see."""
     match action:
-        case PostAdjustment(adjustment_id=stream) | WriteOffDebt(creator_id=stream):
-            return (stream,)
+        case PostAdjustment():
+            return (action.adjustment_id, *creators_in(action))
+        case WriteOffDebt():
+            return (action.creator_id,)
         case AllocateReceipts():
             receipts = {receipt.stream_id for receipt in action.receipts}
             return (action.payment_id, *sorted(receipts - {action.payment_id}))
         case ReturnReceipt():
             return (action.receipt.stream_id,)
+
+
+def creators_in(action: PostAdjustment) -> list[UUID]:
+    """The creators whose accounts an adjustment touches."""
+    found = {creator_of(posting.account) for posting in action.entry.postings}
+    return sorted(creator for creator in found if creator is not None)

@@ -17,6 +17,7 @@ from ledger.accounts import (
     Side,
     collection,
     creator_funds,
+    creator_of,
     normal_balance,
     side_of,
     suspense,
@@ -46,6 +47,7 @@ def test_every_name_that_the_rules_make_is_in_the_chart(account: str) -> None:
         "",
         "creator",
         "creator:nobody:pending",
+        f"creator:{'-' * 36}:available",
         f"creator:{CREATOR}:savings",
         f"creator:{CREATOR}:pending\n",
         f" creator:{CREATOR}:pending",
@@ -79,6 +81,11 @@ def test_assets_grow_by_debits_and_what_we_owe_or_earn_by_credits() -> None:
     assert normal_balance(PLATFORM_FEES, -500) == 500
     assert normal_balance(VAT, -500) == 500
     assert side_of(PLATFORM_FEES) is Side.INCOME
+
+
+def test_a_creators_accounts_say_whose_they_are() -> None:
+    assert {creator_of(creator_funds(CREATOR, funds)) for funds in CreatorFunds} == {CREATOR}
+    assert creator_of(PLATFORM_FEES) is creator_of(suspense("creator")) is None
 
 
 def test_an_account_that_is_not_in_the_chart_has_no_side() -> None:
