@@ -18,11 +18,23 @@ from api.housekeeping import destroy_keys_of_unknown_origin, forget_idempotency_
 from api.log_follower import follow
 from ledger.database.connections import READER_SETTINGS
 from ledger.events import (
+    ApprovalGiven,
     PaymentCancelled,
     PaymentExpired,
     PaymentFailed,
     PaymentInitiated,
     PaymentSucceeded,
+    PaymentVoided,
+    PayoutCancelled,
+    PayoutFailed,
+    PayoutPaid,
+    PayoutRejected,
+    PayoutReleased,
+    PayoutRequested,
+    ReceiptReturnRequested,
+    RefundFailed,
+    RefundRequested,
+    RefundSucceeded,
 )
 from ledger.serialization import decode_event
 from ledger.vault import read_entry
@@ -33,6 +45,7 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import Notification
 
     from ledger.application import Ledger
+    from ledger.events import LedgerEvent
     from ledger.key_store import KeyStore
     from ledger.vault import VaultEntry
 
@@ -41,43 +54,72 @@ logger = structlog.get_logger()
 TRACKING: Final = "dispatcher"
 CONNECTIONS_MAX: Final = 8
 
-OPENS: Final = PaymentInitiated.TOPIC
-ENDS: Final = (
-    PaymentSucceeded.TOPIC,
-    PaymentFailed.TOPIC,
-    PaymentCancelled.TOPIC,
-    PaymentExpired.TOPIC,
+PAYMENT_ENDS: Final = frozenset(
+    cls.TOPIC
+    for cls in (
+        PaymentSucceeded,
+        PaymentFailed,
+        PaymentCancelled,
+        PaymentVoided,
+        PaymentExpired,
+    )
 )
+PAYOUT_ENDS: Final = frozenset(
+    cls.TOPIC for cls in (PayoutPaid, PayoutFailed, PayoutRejected, PayoutCancelled)
+)
+PAYOUT_WAKES: Final = frozenset({ApprovalGiven.TOPIC, PayoutReleased.TOPIC})
+READ: Final = frozenset(
+    cls.TOPIC
+    for cls in (
+        PaymentInitiated,
+        RefundRequested,
+        ReceiptReturnRequested,
+        RefundSucceeded,
+        RefundFailed,
+        PayoutRequested,
+    )
+)
+"""Topics whose events must be decoded; of the others the stream says enough."""
 
 ADD_TASKS: Final = """
-    INSERT INTO dispatcher_tasks (stream_id, kind, provider, due_at)
-    SELECT stream_id, 'payment', provider, now() FROM unnest(%s::uuid[], %s::text[])
-        AS opened (stream_id, provider)
+    INSERT INTO dispatcher_tasks (kind, task_id, stream_id, provider, due_at)
+    SELECT kind, task_id, stream_id, provider, now()
+    FROM unnest(%s::text[], %s::uuid[], %s::uuid[], %s::text[])
+        AS opened (kind, task_id, stream_id, provider)
     ON CONFLICT DO NOTHING
 """
-DROP_TASKS: Final = "DELETE FROM dispatcher_tasks WHERE stream_id = ANY(%s)"
+WAKE_TASKS: Final = """
+    UPDATE dispatcher_tasks SET due_at = now() WHERE kind = 'payout' AND task_id = ANY(%s)
+"""
+DROP_TASKS: Final = """
+    DELETE FROM dispatcher_tasks USING unnest(%s::text[], %s::uuid[]) AS ended (kind, task_id)
+    WHERE dispatcher_tasks.kind = ended.kind AND dispatcher_tasks.task_id = ended.task_id
+"""
 
 CLAIM: Final = """
     UPDATE dispatcher_tasks
     SET due_at = now() + make_interval(secs => %s), tries = tries + 1
-    FROM (SELECT stream_id, kind FROM dispatcher_tasks
+    FROM (SELECT kind, task_id FROM dispatcher_tasks
           WHERE provider = %s AND due_at <= now()
           ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due
-    WHERE dispatcher_tasks.stream_id = due.stream_id AND dispatcher_tasks.kind = due.kind
-    RETURNING dispatcher_tasks.stream_id, dispatcher_tasks.kind, dispatcher_tasks.tries
+    WHERE dispatcher_tasks.kind = due.kind AND dispatcher_tasks.task_id = due.task_id
+    RETURNING dispatcher_tasks.kind, dispatcher_tasks.task_id, stream_id, tries
 """
 POSTPONE: Final = """
-    UPDATE dispatcher_tasks SET due_at = %s WHERE stream_id = %s AND kind = %s
+    UPDATE dispatcher_tasks SET due_at = %s
+    WHERE kind = %s AND task_id = %s AND due_at > now()
 """
-DONE: Final = "DELETE FROM dispatcher_tasks WHERE stream_id = %s AND kind = %s"
+"""One that was woken meanwhile is due, and stays so."""
+DONE: Final = "DELETE FROM dispatcher_tasks WHERE kind = %s AND task_id = %s"
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A payment to look at; `tries` counts from 1."""
+    """Something on a stream to look at: a payment, a refund, a payout. `tries` counts from 1."""
 
-    stream_id: UUID
     kind: str
+    task_id: UUID
+    stream_id: UUID
     tries: int
 
 
@@ -101,12 +143,12 @@ class TaskBoard:
         return [Task(*row) for row in rows]
 
     def finish(self, task: Task, due_at: datetime | None) -> None:
-        """Look at the payment again at `due_at`, or never again."""
+        """Look at it again at `due_at`, or never again."""
         with self._pool.connection() as connection:
             if due_at is None:
-                connection.execute(DONE, (task.stream_id, task.kind))
+                connection.execute(DONE, (task.kind, task.task_id))
             else:
-                connection.execute(POSTPONE, (due_at, task.stream_id, task.kind))
+                connection.execute(POSTPONE, (due_at, task.kind, task.task_id))
 
     def vault_entry(self, entry_id: UUID) -> VaultEntry | None:
         """A sealed phone number."""
@@ -130,24 +172,65 @@ class TaskBoard:
         self._pool.close()
 
 
-def _apply(connection: psycopg.Connection[Any], batch: Sequence[Notification]) -> None:
-    opened: dict[UUID, str] = {}
-    ended: set[UUID] = set()
-    for notification in batch:
-        stream = UUID(str(notification.originator_id))
-        if notification.topic == OPENS:
-            event = decode_event(
-                notification.topic,
-                notification.state,
-                originator_id=stream,
-                originator_version=notification.originator_version,
+class _Changes:
+    """What a batch of the log changes: tasks that open, wake and end, each once."""
+
+    def __init__(self) -> None:
+        self._opened: dict[tuple[str, UUID], tuple[UUID, str]] = {}
+        self._woken: set[UUID] = set()
+        self._ended: set[tuple[str, UUID]] = set()
+
+    def take(self, notification: Notification) -> None:
+        """Note what one event of the log changes."""
+        topic, stream = notification.topic, UUID(str(notification.originator_id))
+        if topic in PAYMENT_ENDS:
+            self._ended.add(("payment", stream))
+        elif topic in PAYOUT_ENDS:
+            self._ended.add(("payout", stream))
+        elif topic in PAYOUT_WAKES:
+            self._woken.add(stream)
+        elif topic in READ:
+            self._take_event(
+                decode_event(
+                    topic,
+                    notification.state,
+                    originator_id=stream,
+                    originator_version=notification.originator_version,
+                )
             )
-            assert isinstance(event, PaymentInitiated)  # noqa: S101 - by its topic
-            opened[stream] = event.provider
-        elif notification.topic in ENDS:
-            ended.add(stream)
-    opened = {stream: name for stream, name in opened.items() if stream not in ended}
-    if opened:
-        connection.execute(ADD_TASKS, (list(opened), list(opened.values())))
-    if ended:
-        connection.execute(DROP_TASKS, (list(ended),))
+
+    def _take_event(self, event: LedgerEvent) -> None:
+        stream = event.originator_id
+        match event:
+            case PaymentInitiated():
+                self._opened["payment", stream] = (stream, event.provider)
+            case PayoutRequested():
+                self._opened["payout", stream] = (stream, event.destination.provider)
+            case RefundRequested() if event.origin == "provider":
+                pass
+            case RefundRequested() | ReceiptReturnRequested():
+                self._opened["refund", event.refund_id] = (stream, event.provider)
+            case RefundSucceeded() | RefundFailed():
+                self._ended.add(("refund", event.refund_id))
+            case _:
+                pass
+
+    def write(self, connection: psycopg.Connection[Any]) -> None:
+        """Write the changes, in the caller's transaction."""
+        opened = [
+            (*task, *where) for task, where in self._opened.items() if task not in self._ended
+        ]
+        if opened:
+            connection.execute(ADD_TASKS, [list(column) for column in zip(*opened, strict=True)])
+        if self._woken:
+            connection.execute(WAKE_TASKS, (list(self._woken),))
+        if self._ended:
+            ended = [list(column) for column in zip(*self._ended, strict=True)]
+            connection.execute(DROP_TASKS, ended)
+
+
+def _apply(connection: psycopg.Connection[Any], batch: Sequence[Notification]) -> None:
+    changes = _Changes()
+    for notification in batch:
+        changes.take(notification)
+    changes.write(connection)

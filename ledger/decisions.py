@@ -20,6 +20,7 @@ from ledger.commands import (
     AskForRefund,
     AssignFeePlan,
     AttestPayoutFailure,
+    BooksRequest,
     CancelPayment,
     CancelPayout,
     ChangeVerification,
@@ -172,13 +173,19 @@ def decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
             | AddCapital(fact_id=stream)
             | ExchangeCurrency(fact_id=stream)
         ):
-            verdict = None if command.inbox_entry is None else Verdict.APPLIED
-            facts = books.state_fact(states.fact(stream), command, at)
-            return Decision(events=facts, stream=stream, verdict=verdict)
+            return _decide_fact(command, stream, states, at)
         case IssueDocument(series_id=stream):
             return _about(stream, [books.issue(states.series(stream), command, at)])
         case _:
             return _about(command.creator_id, _decide_creator(command, states, at))
+
+
+def _decide_fact(command: BooksRequest, stream: UUID, states: States, at: Occasion) -> Decision:
+    reported = command.inbox_entry is not None
+    if reported and states.fact(stream) is not None:
+        return Decision(stream=stream, verdict=Verdict.DUPLICATE)
+    facts = books.state_fact(states.fact(stream), command, at)
+    return Decision(events=facts, stream=stream, verdict=Verdict.APPLIED if reported else None)
 
 
 def _about(stream: UUID, events: Iterable[LedgerEvent]) -> Decision:

@@ -13,7 +13,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from uuid import UUID
 
-    from ledger.commands import PaymentTerms, ProviderReport
+    from ledger.commands import (
+        AnyReport,
+        PaymentTerms,
+        PayoutReport,
+        ProviderReport,
+        RefundReport,
+    )
     from ledger.money import Money
 
 
@@ -35,6 +41,39 @@ class PromptRequest:
     expires_in_seconds: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RefundOrder:
+    """Money to go back the way of `provider_transaction`; `refund_id` is the reference.
+
+    `stream_id` is the stream that the refund lies on.
+    """
+
+    refund_id: UUID
+    stream_id: UUID
+    provider_transaction: str
+    money: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutOrder:
+    """Money to go to a creator's phone. Each attempt is a request of its own at the provider."""
+
+    payout_id: UUID
+    attempt: int
+    phone: str = field(repr=False)
+    money: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PayoutLimits:
+    """What the provider pays out in a currency: step, minimum and maximum in minor units."""
+
+    provider: str
+    step: int
+    minimum: int
+    maximum: int
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The provider took the request, under this reference of its own."""
@@ -44,9 +83,10 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The provider certainly did not take the request."""
+    """The provider certainly did not take the request; `retryable`: it may take another one."""
 
     reason: str
+    retryable: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +105,7 @@ class VerifiedCallback:
 
     natural_key: str
     headers: Mapping[str, str]
-    report: ProviderReport | None
+    report: AnyReport | None
     reason: str | None = None
 
 
@@ -76,6 +116,9 @@ class Provider(Protocol):
 
     def terms(self, currency: str, *, expires_after_seconds: int) -> PaymentTerms | None:
         """Step, minimum and maximum in minor units; None when the currency is not taken."""
+
+    def payout_terms(self, currency: str) -> PayoutLimits | None:
+        """What can be paid out; None when the currency is not."""
 
     def verify(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
         """Check the raw bytes, then translate. Raises `BadSignatureError`."""
@@ -88,6 +131,18 @@ class Provider(Protocol):
 
         Raises `StatusUnavailableError`.
         """
+
+    async def refund(self, order: RefundOrder) -> Initiation:
+        """Ask for a refund, once. Never raises for what a provider or a network may do."""
+
+    async def refund_status(self, order: RefundOrder) -> RefundReport | None:
+        """What the provider knows of a refund; as `status`."""
+
+    async def pay_out(self, order: PayoutOrder) -> Initiation:
+        """Send a payout, once an attempt. Never raises for what may happen on the way."""
+
+    async def payout_status(self, payout_id: UUID, attempt: int) -> PayoutReport | None:
+        """What the provider knows of an attempt; as `status`."""
 
     async def close(self) -> None:
         """Close the connections."""

@@ -2,8 +2,9 @@
 
 Callbacks: headers webhook-id, webhook-timestamp, webhook-signature (`v1,<base64>`), five minutes
 of tolerance (https://www.standardwebhooks.com). The natural key is the webhook-id, which the
-signature covers. Amounts are decimal strings in major units and must be exact in the currency's
-ISO 4217 exponent. The operator can be asked by our reference, and does not deduplicate pushes.
+signature covers. The operator can be asked by our reference; it does not deduplicate prompts, and
+refuses a refund or a payout whose reference it has seen. What it says is translated in
+api/providers/sandbox_reports.py.
 """
 
 from __future__ import annotations
@@ -11,8 +12,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import httpx
 from standardwebhooks.webhooks import Webhook
@@ -23,35 +23,38 @@ from api.providers.port import (
     Declined,
     Initiation,
     NoAnswer,
+    PayoutLimits,
+    PayoutOrder,
     PromptRequest,
+    RefundOrder,
     StatusUnavailableError,
     VerifiedCallback,
 )
-from ledger.commands import Claim, PaymentTerms, ProviderReport
-from ledger.money import AMOUNT_MAX, Money, exponents
+from api.providers.sandbox_reports import (
+    NAME,
+    TRANSACTION_LENGTH_MAX,
+    UnreadableError,
+    major_units,
+    payment_report,
+    payout_report,
+    refund_report,
+    report_of,
+)
+from ledger.commands import PaymentTerms, PayoutReport, ProviderReport, RefundReport
+from ledger.money import AMOUNT_MAX, exponents
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
+    from uuid import UUID
 
-NAME: Final = "sandbox"
+Report = TypeVar("Report", ProviderReport, RefundReport, PayoutReport)
+
 KEPT_HEADERS: Final = ("webhook-id", "webhook-timestamp", "webhook-signature", "content-type")
 HEADER_LENGTH_MAX: Final = 512
 WEBHOOK_ID_LENGTH_MAX: Final = 255
 """It is a key in an index, whose rows are bounded."""
-TRANSACTION_LENGTH_MAX: Final = 128
 
-CLAIMS: Final = {
-    "pending": Claim.PENDING,
-    "succeeded": Claim.SUCCEEDED,
-    "failed": Claim.FAILED,
-    "cancelled": Claim.CANCELLED,
-}
-
-REASONS: Final = frozenset({"insufficient_funds", "timeout", "cancelled_by_payer"})
-
-
-class UnreadableError(ValueError):
-    """A verified body that is not what the operator documents; the message is a short code."""
+UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError)
 
 
 class Sandbox:
@@ -80,6 +83,11 @@ class Sandbox:
             expires_after_seconds=expires_after_seconds,
         )
 
+    def payout_terms(self, currency: str) -> PayoutLimits | None:
+        if currency not in exponents():
+            return None
+        return PayoutLimits(provider=NAME, step=1, minimum=1, maximum=AMOUNT_MAX)
+
     def verify(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
         sent = {name: headers.get(name, "") for name in KEPT_HEADERS}
         try:
@@ -93,12 +101,12 @@ class Sandbox:
         natural_key = sent["webhook-id"]
         try:
             document = json.loads(body, parse_float=Decimal)
-            report = _report(document["data"], _status_in(document["type"]))
+            report = report_of(document["type"], document["data"])
         except UnreadableError as error:
             return VerifiedCallback(
                 natural_key=natural_key, headers=kept, report=None, reason=str(error)
             )
-        except (ValueError, KeyError, TypeError, ArithmeticError, RecursionError):
+        except (*UNREADABLE, RecursionError):
             return VerifiedCallback(
                 natural_key=natural_key, headers=kept, report=None, reason="unreadable_body"
             )
@@ -115,117 +123,93 @@ class Sandbox:
             raise BadSignatureError
 
     async def initiate(self, request: PromptRequest) -> Initiation:
-        document = {
-            "reference": str(request.payment_id),
-            "phone": request.phone,
-            "amount": major_units(request.money),
-            "currency": request.money.currency,
-            "description": "Payment",
-            "expires_in_seconds": request.expires_in_seconds,
-        }
+        return await self._push(
+            "/v1/prompts",
+            {
+                "reference": str(request.payment_id),
+                "phone": request.phone,
+                "amount": major_units(request.money),
+                "currency": request.money.currency,
+                "description": "Payment",
+                "expires_in_seconds": request.expires_in_seconds,
+            },
+        )
+
+    async def refund(self, order: RefundOrder) -> Initiation:
+        return await self._push(
+            "/v1/refunds",
+            {
+                "reference": f"{order.stream_id}:{order.refund_id}",
+                "transaction": order.provider_transaction,
+                "amount": major_units(order.money),
+                "currency": order.money.currency,
+            },
+        )
+
+    async def pay_out(self, order: PayoutOrder) -> Initiation:
+        return await self._push(
+            "/v1/payouts",
+            {
+                "reference": f"{order.payout_id}:{order.attempt}",
+                "phone": order.phone,
+                "amount": major_units(order.money),
+                "currency": order.money.currency,
+            },
+        )
+
+    async def _push(self, path: str, document: dict[str, Any]) -> Initiation:
         try:
-            answer = await self._client.post("/v1/prompts", json=document)
+            answer = await self._client.post(path, json=document)
         except (httpx.ConnectError, httpx.ConnectTimeout):
-            return Declined("provider_unreachable")
+            return Declined("provider_unreachable", retryable=True)
         except httpx.HTTPError as error:
             return NoAnswer("timed_out" if isinstance(error, httpx.TimeoutException) else "cut")
         if answer.is_server_error:
             return NoAnswer(f"answered_{answer.status_code}")
-        if not answer.is_success:
-            return Declined(f"refused_{answer.status_code}")
         try:
-            return Accepted(str(answer.json()["operator_reference"])[:TRANSACTION_LENGTH_MAX])
+            document = answer.json()
+            if answer.is_success:
+                return Accepted(str(document["operator_reference"])[:TRANSACTION_LENGTH_MAX])
+            if document["error"]["code"] == "duplicate_reference":
+                # It has the request, from an answer that we did not get.
+                return NoAnswer("duplicate_reference")
         except (ValueError, KeyError, TypeError):
-            return NoAnswer("unreadable_answer")
+            if answer.is_success:
+                return NoAnswer("unreadable_answer")
+        return Declined(f"refused_{answer.status_code}")
 
     async def status(self, payment_id: UUID) -> ProviderReport | None:
+        document = await self._ask(f"/v1/prompts/{payment_id}")
+        return None if document is None else _read(payment_report, document)
+
+    async def refund_status(self, order: RefundOrder) -> RefundReport | None:
+        document = await self._ask(f"/v1/refunds/{order.stream_id}:{order.refund_id}")
+        return None if document is None else _read(refund_report, document)
+
+    async def payout_status(self, payout_id: UUID, attempt: int) -> PayoutReport | None:
+        document = await self._ask(f"/v1/payouts/{payout_id}:{attempt}")
+        return None if document is None else _read(payout_report, document)
+
+    async def _ask(self, path: str) -> dict[str, Any] | None:
+        """The answer to a status query, or None for a reference that the operator never saw."""
         try:
-            answer = await self._client.get(f"/v1/prompts/{payment_id}")
+            answer = await self._client.get(path)
             if answer.status_code == httpx.codes.NOT_FOUND:
                 if answer.json()["error"]["code"] == "unknown_reference":
                     return None
                 raise StatusUnavailableError
             answer.raise_for_status()
-            document = json.loads(answer.content, parse_float=Decimal)
-            return _report(document, document["status"])
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, ArithmeticError) as error:
+            document: dict[str, Any] = json.loads(answer.content, parse_float=Decimal)
+        except (httpx.HTTPError, *UNREADABLE) as error:
             raise StatusUnavailableError from error
+        return document
 
     async def close(self) -> None:
         await self._client.aclose()
 
 
-def major_units(money: Money) -> str:
-    """Minor units as the operator's decimal string, exact: 125000 KES is `1250.00`."""
-    exponent = exponents()[money.currency]
-    return str(Decimal(money.amount).scaleb(-exponent))
-
-
-def minor_units(text: object, currency: object) -> Money:
-    """The operator's decimal string in minor units, exact. Raises `UnreadableError`."""
-    if not isinstance(text, str) or not isinstance(currency, str) or currency not in exponents():
-        raise UnreadableError("unreadable_amount")
+def _read(translate: Callable[[dict[str, Any], str], Report], document: dict[str, Any]) -> Report:
     try:
-        amount = Decimal(text).scaleb(exponents()[currency])
-        within_bounds = 0 < amount <= AMOUNT_MAX
-    except ArithmeticError:
-        raise UnreadableError("unreadable_amount") from None
-    # The bounds first: an integer of a million digits takes most of a minute to make.
-    if not within_bounds or int(amount) != amount:
-        raise UnreadableError("inexact_amount")
-    return Money(amount=int(amount), currency=currency)
-
-
-def _status_in(kind: object) -> str:
-    if not isinstance(kind, str) or not kind.startswith("payment."):
-        raise UnreadableError("unknown_type")
-    return kind.removeprefix("payment.")
-
-
-def _report(data: dict[str, Any], status: str) -> ProviderReport:
-    claim = CLAIMS.get(status)
-    if claim is None:
-        raise UnreadableError("unknown_status")
-    try:
-        payment_id = UUID(data["reference"])
-    except (ValueError, AttributeError):
-        payment_id = None
-    if claim is not Claim.SUCCEEDED:
-        reason = str(data.get("reason"))
-        return ProviderReport(
-            provider=NAME,
-            payment_id=payment_id,
-            claim=claim,
-            # Only the operator's own words: free text could hold a phone number.
-            reason=reason if reason in REASONS else "unspecified",
-            occurred_at=_instant(data.get("occurred_at")),
-        )
-    return ProviderReport(
-        provider=NAME,
-        payment_id=payment_id,
-        claim=claim,
-        provider_transaction=_transaction(data.get("transaction")),
-        received=minor_units(data["amount"], data["currency"]),
-        occurred_at=_instant(data.get("occurred_at")),
-    )
-
-
-def _transaction(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= TRANSACTION_LENGTH_MAX:
-        raise UnreadableError("unreadable_transaction")
-    if not value.isprintable() or not value.isascii():
-        raise UnreadableError("unreadable_transaction")
-    return value
-
-
-def _instant(value: object) -> datetime | None:
-    if value is None:
-        return None
-    instant = datetime.fromisoformat(str(value))
-    if instant.tzinfo is None:
-        raise UnreadableError("time_without_zone")
-    try:
-        # Near the ends of the calendar an offset leads out of it, where no reader can follow.
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise UnreadableError("time_beyond_calendar") from None
+        return translate(document, document["status"])
+    except UNREADABLE as error:
+        raise StatusUnavailableError from error

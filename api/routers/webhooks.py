@@ -2,7 +2,7 @@
 
 200 once stored, even if parked; 401 for a bad signature; 404 where the provider is not configured;
 503 only if it could not be stored. A callback that is refused leaves a log line and nothing else.
-What its contents lead to is told in ledger/callbacks.py.
+What its contents lead to is told in ledger/callbacks.py, refunds.py, disputes.py and payout.py.
 """
 
 from __future__ import annotations
@@ -17,16 +17,17 @@ from pydantic import BaseModel
 from api.doors import Doors, doors_of
 from api.errors import ApiError, ledger_error_response
 from api.providers.port import BadSignatureError, VerifiedCallback
+from api.report_commands import command_of, subject_of
 from api.responses import Success, documented, success
-from ledger.commands import IdempotencyKey, ParkCallback, RecordReport
+from ledger.commands import IdempotencyKey, ParkCallback
 from ledger.errors import InvalidValue
 from ledger.inbox import InboxEntry, seal_callback
 from ledger.key_store import KeyDestroyedError
-from ledger.receipt import receipt_id
 
 if TYPE_CHECKING:
     from uuid import UUID
 
+    from ledger.decisions import LedgerCommand
     from ledger.key_store import Key
     from ledger.outcome import Outcome
 
@@ -65,36 +66,25 @@ async def receive_callback(provider: str, request: Request) -> Response:
 async def _record(
     doors: Doors, request: Request, provider: str, callback: VerifiedCallback, body: bytes
 ) -> Outcome:
-    payment_id = None if callback.report is None else callback.report.payment_id
-    entry = await _inbox_entry(doors, provider, callback, body, payment_id)
+    report = callback.report
+    subject = None if report is None else subject_of(report)
+    entry = await _inbox_entry(doors, provider, callback, body, subject)
     fields: dict[str, Any] = {
         "key": IdempotencyKey(f"callback:{provider}", callback.natural_key),
         "actor": f"provider:{provider}",
-        "correlation_id": payment_id or request.scope["correlation_id"],
+        "correlation_id": subject or request.scope["correlation_id"],
         "causation_id": f"callback:{entry.inbox_id}",
         "inbox_entry": entry,
     }
-    report = callback.report
     if report is None:
         return await _execute(doors, ParkCallback(reason=callback.reason or "unread", **fields))
-    transaction = report.provider_transaction
-    outcome = await _execute(
-        doors,
-        RecordReport(
-            report=report,
-            receipt_id=None
-            if transaction is None
-            else receipt_id(provider=provider, transaction=transaction),
-            settlement_delay_seconds=doors.settings.settlement_delay_seconds,
-            **fields,
-        ),
-    )
+    outcome = await _execute(doors, command_of(report, doors.settings, fields))
     if isinstance(outcome.error, InvalidValue):
         return await _execute(doors, ParkCallback(reason="invalid_value", **fields))
     return outcome
 
 
-async def _execute(doors: Doors, command: RecordReport | ParkCallback) -> Outcome:
+async def _execute(doors: Doors, command: LedgerCommand) -> Outcome:
     return (await doors.ledger.execute_from_loop([command]))[0]
 
 
@@ -103,12 +93,12 @@ async def _inbox_entry(
     provider: str,
     callback: VerifiedCallback,
     body: bytes,
-    payment_id: UUID | None,
+    subject: UUID | None,
 ) -> InboxEntry:
     """The body under the key of the person it concerns, or under one of its own."""
     key: Key | None = None
-    if payment_id is not None:
-        key_id = await doors.payer_keys.of_payment(payment_id)
+    if subject is not None:
+        key_id = await doors.payer_keys.of_payment(subject)
         try:
             key = None if key_id is None else doors.key_store.get(key_id)
         except KeyDestroyedError:

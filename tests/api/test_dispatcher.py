@@ -89,7 +89,7 @@ def test_a_result_that_could_not_be_recorded_is_recorded_later(
     fan, creator = hurried.fan(), hurried.creator()
     with _refusing(hurried, topic):
         payment_id = hurried.pay(fan, creator, digits=digits)
-        logged = f'"payment":"{payment_id}","event":"task_failed"'
+        logged = f'"stream":"{payment_id}","event":"task_failed"'
         wait_until(lambda: logged in hurried.dispatchers[0].log_text(), what="it was tried")
     ended = hurried.wait_for_end(fan, payment_id)
     assert ended["state"] == state

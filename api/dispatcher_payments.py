@@ -1,0 +1,157 @@
+"""A payment's task: a prompt on the fan's phone, once; then status queries until it has ended.
+
+    initiated ─▶ StartSubmission won? ─▶ push ─▶ submitted | failed | unknown
+                                          │
+      status query: 2 s, 4 s, 8 s … 60 s ◀┘ ─▶ the report, or expiry
+
+Payments that nobody paid expire, once the provider has been asked: while it does not answer, nobody
+knows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Final, assert_never
+from uuid import uuid4
+
+from api.providers.port import (
+    Accepted,
+    Declined,
+    NoAnswer,
+    PromptRequest,
+    StatusUnavailableError,
+)
+from ledger.commands import (
+    Claim,
+    ExpirePayment,
+    ProviderReport,
+    RecordSubmissionUnknown,
+    RecordSubmitted,
+    StartSubmission,
+)
+from ledger.payment import OPEN, Payment, PaymentState
+
+if TYPE_CHECKING:
+    from api.dispatcher_desk import Desk
+    from api.dispatcher_tasks import Task
+    from api.providers.port import Initiation, Provider
+
+UNANSWERED_MAX: Final = timedelta(hours=24)
+"""How long past its expiry a payment waits for a provider that cannot be asked at the moment."""
+
+UNPAID_STILL: Final = frozenset({Claim.PENDING, Claim.AUTHORISED})
+
+
+class PaymentTasks:
+    """Takes initiated payments to their provider."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    async def step(self, provider: Provider, task: Task) -> datetime | None:
+        """Do what the payment needs now; when to look again, or None when it has ended."""
+        desk = self._desk
+        payment: Payment = await asyncio.to_thread(desk.ledger.repository.get, task.stream_id)
+        now = datetime.now(UTC)
+        if payment.state not in OPEN:
+            return None
+        if payment.state is PaymentState.INITIATED and now < payment.expires_at:
+            return await self._submit(provider, payment)
+        if payment.state is PaymentState.SUBMITTING:
+            assert payment.submission_deadline is not None  # noqa: S101 - set with the state
+            if now < payment.submission_deadline:
+                return payment.submission_deadline
+            await self._unknown(payment, "no_result_recorded")
+        look_again_at = now + desk.pause(task.tries)
+        if payment.state is not PaymentState.INITIATED:
+            try:
+                if await self._ask(provider, payment):
+                    return None
+            except StatusUnavailableError:
+                # It may have been paid, so "nobody paid in time" cannot be said yet.
+                if payment.expires_at <= now < payment.expires_at + UNANSWERED_MAX:
+                    return look_again_at
+        if now >= payment.expires_at:
+            said = desk.said(payment.id, payment.version, f"expire:{payment.id}")
+            await desk.record_result(ExpirePayment(payment_id=payment.id, **said))
+            return None
+        return min(payment.expires_at, look_again_at)
+
+    async def _submit(self, provider: Provider, payment: Payment) -> datetime | None:
+        desk, claim = self._desk, uuid4()
+        outcome = await desk.record(
+            StartSubmission(
+                payment_id=payment.id,
+                claim=claim,
+                deadline_seconds=desk.deadline_seconds,
+                **desk.said(payment.id, payment.version, f"start:{payment.id}:{claim}"),
+            )
+        )
+        if outcome.error is not None:
+            return datetime.now(UTC) + timedelta(seconds=desk.deadline_seconds)
+        result = await self._push(provider, payment)
+        match result:
+            case Accepted(provider_reference):
+                await desk.record_result(
+                    RecordSubmitted(
+                        payment_id=payment.id,
+                        provider_reference=provider_reference,
+                        **desk.said(payment.id, payment.version, f"submitted:{payment.id}:{claim}"),
+                    )
+                )
+            case Declined(reason):
+                await self._fail(provider, payment, reason)
+                return None
+            case NoAnswer(reason):
+                await self._unknown(payment, reason)
+            case _:
+                assert_never(result)
+        return min(payment.expires_at, datetime.now(UTC) + desk.pause(1))
+
+    async def _push(self, provider: Provider, payment: Payment) -> Initiation:
+        phone = await self._desk.phone(payment.phone)
+        if isinstance(phone, Declined):
+            return phone
+        left = payment.expires_at - datetime.now(UTC)
+        request = PromptRequest(
+            payment_id=payment.id,
+            phone=phone,
+            money=payment.money,
+            expires_in_seconds=max(1, int(left.total_seconds())),
+        )
+        return await self._desk.in_time(provider.initiate(request))
+
+    async def _ask(self, provider: Provider, payment: Payment) -> bool:
+        """Ask the provider; whether the payment has ended by what it says.
+
+        Raises `StatusUnavailableError`.
+        """
+        report = await provider.status(payment.id)
+        if report is None:
+            # It never got the request: it can be asked by our reference, and the call has ended.
+            await self._fail(provider, payment, "never_received")
+            return True
+        if report.claim is not Claim.PENDING:
+            await self._report(payment, report)
+        return report.claim not in UNPAID_STILL
+
+    async def _fail(self, provider: Provider, payment: Payment, reason: str) -> None:
+        report = ProviderReport(
+            provider=provider.name, payment_id=payment.id, claim=Claim.FAILED, reason=reason
+        )
+        await self._report(payment, report)
+
+    async def _report(self, payment: Payment, report: ProviderReport) -> None:
+        key = f"{payment.id}:{report.claim}:{report.provider_transaction}"
+        await self._desk.report(payment.id, payment.version, key, report)
+
+    async def _unknown(self, payment: Payment, reason: str) -> None:
+        key = f"unknown:{payment.id}:{payment.attempt}"
+        await self._desk.record_result(
+            RecordSubmissionUnknown(
+                payment_id=payment.id,
+                reason=reason,
+                **self._desk.said(payment.id, payment.version, key),
+            )
+        )

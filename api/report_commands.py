@@ -1,0 +1,78 @@
+"""From a provider's report to the command that records it: the same for callback and query."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, assert_never
+from uuid import UUID, uuid5
+
+from ledger.commands import (
+    DisputeReport,
+    FeeReport,
+    PayoutReport,
+    ProviderReport,
+    RecordDisputeReport,
+    RecordFeeReport,
+    RecordPayoutReport,
+    RecordRefundReport,
+    RecordReport,
+    RecordSettlement,
+    RefundReport,
+    SettlementReport,
+)
+from ledger.receipt import receipt_id
+
+if TYPE_CHECKING:
+    from api.settings import Settings
+    from ledger.commands import AnyReport
+    from ledger.decisions import LedgerCommand
+
+SETTLEMENTS: Final = UUID("0f6a2a54-6d0c-5c39-8f6e-5a4b7b4a9c02")
+"""The namespace of the ids of settlements: one a provider and reference, however often told."""
+
+
+def settlement_id(*, provider: str, reference: str) -> UUID:
+    """The stream of a provider's settlement."""
+    return uuid5(SETTLEMENTS, f"{provider}:{reference}")
+
+
+def subject_of(report: AnyReport) -> UUID | None:
+    """The stream that a report is about, if it names one: a payment's, a payout's."""
+    match report:
+        case RefundReport():
+            return report.stream_id
+        case PayoutReport():
+            return report.payout_id
+        case ProviderReport() | DisputeReport() | FeeReport():
+            return report.payment_id
+        case SettlementReport():
+            return None
+        case _:
+            assert_never(report)
+
+
+def command_of(report: AnyReport, settings: Settings, fields: dict[str, Any]) -> LedgerCommand:
+    """The command that records a report; `fields` are what every command carries."""
+    match report:
+        case ProviderReport():
+            transaction = report.provider_transaction
+            return RecordReport(
+                report=report,
+                receipt_id=None
+                if transaction is None
+                else receipt_id(provider=report.provider, transaction=transaction),
+                settlement_delay_seconds=settings.settlement_delay_seconds,
+                **fields,
+            )
+        case RefundReport():
+            return RecordRefundReport(report=report, **fields)
+        case DisputeReport():
+            return RecordDisputeReport(report=report, **fields)
+        case FeeReport():
+            return RecordFeeReport(report=report, borne_by=settings.dispute_fees_borne_by, **fields)
+        case PayoutReport():
+            return RecordPayoutReport(report=report, **fields)
+        case SettlementReport():
+            fact = settlement_id(provider=report.provider, reference=report.reference)
+            return RecordSettlement(report=report, fact_id=fact, **fields)
+        case _:
+            assert_never(report)
