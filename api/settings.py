@@ -8,9 +8,10 @@ from __future__ import annotations
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -78,9 +79,21 @@ class Settings(BaseSettings):
     destination_cooling_seconds: int = Field(default=24 * 3600, ge=0)
     """No payout goes to a new destination for so long."""
 
+    book_time_zone: str = "Africa/Nairobi"
+    """An IANA name: scheduled payouts are made at six in the morning there."""
+
     sandbox_url: str | None = None
     sandbox_api_key: SecretStr | None = None
     sandbox_webhook_secret: SecretStr | None = None
+
+    @field_validator("book_time_zone")
+    @classmethod
+    def _is_a_time_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError("must be an IANA time zone, such as Africa/Nairobi") from None
+        return name
 
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
@@ -90,6 +103,11 @@ class Settings(BaseSettings):
             if self.database_url is None:
                 raise ValueError("DATABASE_URL is required in production")
         return self
+
+    @property
+    def time_zone(self) -> ZoneInfo:
+        """The book's time zone."""
+        return ZoneInfo(self.book_time_zone)
 
     @property
     def key_store_file(self) -> Path:

@@ -11,9 +11,8 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of
-from api.errors import ApiError
 from api.responses import Success, documented, success
-from api.routers.parts import MinPosition, Position, router
+from api.routers.parts import MinPosition, Position, own_creator, router
 from ledger.errors import CreatorNotFound
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
 from projections.transactions import transactions_page
@@ -79,7 +78,7 @@ async def read_balance(  # noqa: PLR0917 - query parameters, by name
     as_of: AwareDatetime | None = None,
 ) -> Response:
     """Pending, available, held, reserved and in transit, now or in the past."""
-    _own(caller, creator_id)
+    own_creator(caller, creator_id)
     doors = doors_of(request)
     if min_position is not None:
         await doors.reader.wait_for(min_position)
@@ -113,7 +112,7 @@ async def read_transactions(  # noqa: PLR0917 - query parameters, by name
     min_position: MinPosition = None,
 ) -> Response:
     """Every line of the creator's accounts, newest first, with its running balance."""
-    _own(caller, creator_id)
+    own_creator(caller, creator_id)
     doors = doors_of(request)
     if min_position is not None:
         await doors.reader.wait_for(min_position)
@@ -123,8 +122,3 @@ async def read_transactions(  # noqa: PLR0917 - query parameters, by name
     return success(
         {"items": page.items, "next_cursor": page.next_cursor, "position": page.position}
     )
-
-
-def _own(caller: Caller, creator_id: UUID) -> None:
-    if caller.role is Role.CREATOR and caller.subject != creator_id:
-        raise ApiError(403, "forbidden", "A creator may only see their own account.")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Header, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from api.errors import ledger_error_response
+from api.auth import Role
+from api.errors import ApiError, ledger_error_response
 from api.responses import documented
 from api.strict_json import StrictRoute
 from ledger.commands import IDEMPOTENCY_KEY_LENGTH_MAX
@@ -94,8 +95,42 @@ class SplitData(BaseModel):
     net: int
 
 
+class RefundData(BaseModel):
+    """A refund; amounts in minor units. `legs` are what it reverses of each part."""
+
+    id: UUID
+    state: str
+    origin: str
+    money: Money
+    legs: SplitData
+    reason: str | None
+    requested_at: str
+
+
+class DisputeData(BaseModel):
+    """A dispute: `lost` minor units are gone. `held` is what is held of the creator's part."""
+
+    dispute: str
+    state: str
+    round: int
+    money: Money
+    held: int
+    lost: int
+
+
+class ParkedData(BaseModel):
+    """Money that came for the payment and is in suspense, or was."""
+
+    provider_transaction: str
+    money: Money
+    state: str
+
+
 class PaymentData(BaseModel):
-    """A payment; amounts in minor units. `position` is where this is true."""
+    """A payment; amounts in minor units. `position` is where this is true.
+
+    `refundable` is what can still be refunded; `refund_requests` are the fan's open wishes.
+    """
 
     id: UUID
     state: str
@@ -111,6 +146,13 @@ class PaymentData(BaseModel):
     initiated_at: str
     expires_at: str
     ended_at: str | None
+    releases_at: str | None
+    released: bool
+    refundable: int
+    refunds: list[RefundData]
+    refund_requests: list[UUID]
+    disputes: list[DisputeData]
+    parked: list[ParkedData]
     position: int
 
 
@@ -136,6 +178,17 @@ def command_fields(caller: Caller, key: IdempotencyKey, request: Request) -> dic
         "correlation_id": request.scope["correlation_id"],
         "causation_id": f"request:{request.scope['request_id']}",
     }
+
+
+def made_id(namespace: UUID, caller: Caller, key: str) -> UUID:
+    """The id of what a request makes: the same when it is repeated, so that the answer is too."""
+    return uuid5(namespace, f"{caller.name}:{key}")
+
+
+def own_creator(caller: Caller, creator_id: UUID) -> None:
+    """Raise 403 for a creator who asks for another's."""
+    if caller.role is Role.CREATOR and caller.subject != creator_id:
+        raise ApiError(403, "forbidden", "A creator may only see their own account.")
 
 
 def canonical(body: BaseModel) -> bytes:
