@@ -212,7 +212,9 @@ class Flows:
         return self.gross - refunds - sum(d.taken_amount for d in self.disputes.values())
 
     def refund_named(self, provider_refund: str | None) -> Refund | None:
-        """The refund that the provider calls so."""
+        """The refund that the provider calls so; none, when it does not say what it calls it."""
+        if provider_refund is None:
+            return None
         return next(
             (r for r in self.refunds.values() if r.provider_refund == provider_refund), None
         )

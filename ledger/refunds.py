@@ -258,11 +258,9 @@ def decide_report(owner: Owner | None, command: RecordRefundReport, at: Occasion
     report = command.report
     if owner is None:
         raise ReportDisagrees
-    refund = (
-        owner.flows.refund_named(report.provider_refund)
-        if report.refund_id is None
-        else owner.flows.refunds.get(report.refund_id)
-    )
+    refund = None if report.refund_id is None else owner.flows.refunds.get(report.refund_id)
+    if refund is None:
+        refund = owner.flows.refund_named(report.provider_refund)
     if report.claim is RefundClaim.PENDING:
         return ReportDecision([], Verdict.IGNORED)
     if refund is None:

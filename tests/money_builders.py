@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID, uuid4
@@ -181,6 +182,11 @@ def report_refund(
         ),
         **envelope(natural_key()),
     )
+
+
+def without_name(command: RecordRefundReport) -> RecordRefundReport:
+    """The same, by a provider that does not say what it calls the refund."""
+    return replace(command, report=replace(command.report, provider_refund=None))
 
 
 # Disputes and fees.

@@ -1,8 +1,8 @@
 """A decided answer to every command in every state, written as a table that people can read.
 
-The first line names the states, each further line a command and its cell in every state. A pair
-without a cell fails. What a cell stands for is said once, in `cells`: the events and the verdict,
-or the refusal.
+The first line names the states, each further line a command and its cell in every state; a blank
+line begins a block of further states. A pair without a cell fails. What a cell stands for is said
+once, in `cells`: the events and the verdict, or the refusal.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import product
 from typing import TYPE_CHECKING
 
 import pytest
@@ -40,18 +41,17 @@ class Table:
 
     def matrix(self) -> dict[tuple[str, str], str]:
         """(command, state) → cell. Fails where the table is not whole."""
-        head, *lines = self.text.strip("\n").splitlines()
-        width = len(head) - len(head.lstrip())
-        assert len(head.split()) == len(self.states), "a heading is a state"
-        matrix = {
-            (line[:width].strip(), state): cell
-            for line in lines
-            for state, cell in zip(self.states, line[width:].split(), strict=True)
-        }
-        assert set(matrix) == {
-            (command, state) for command in self.commands for state in self.states
-        }
-        assert set(matrix.values()) == set(self.cells), "every cell is explained, and none in vain"
+        matrix: dict[tuple[str, str], str] = {}
+        states = list(self.states)
+        for block in self.text.strip("\n").split("\n\n"):
+            head, *lines = block.splitlines()
+            width = len(head) - len(head.lstrip())
+            columns, states = states[: len(head.split())], states[len(head.split()) :]
+            for line in lines:
+                cells = zip(columns, line[width:].split(), strict=True)
+                matrix |= {(line[:width].strip(), state): cell for state, cell in cells}
+        assert set(matrix) == set(product(self.commands, self.states)), "every pair is decided"
+        assert set(matrix.values()) == set(self.cells), "every cell is explained, none in vain"
         return matrix
 
     def happens(self, command: str, state: str) -> History:
