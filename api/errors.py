@@ -39,8 +39,20 @@ logger = structlog.get_logger()
 DETAILS_MAX: Final = 20
 NAME_LENGTH_MAX: Final = 64
 
-MESSAGES: Final = {"uuid_parsing": "Input should be a valid UUID"}
-"""Instead of pydantic's own message, where that quotes the input."""
+MESSAGES: Final = {
+    "uuid_parsing": "Input should be a valid UUID",
+    "union_tag_invalid": "Input should be one of the documented kinds",
+    "union_tag_not_found": "Field required",
+}
+"""Instead of pydantic's own message, where that quotes the input or explains our models."""
+
+NOT_FIELDS: Final = frozenset(
+    {
+        *("body", "query", "path"),
+        *("post_adjustment", "allocate_receipts", "return_receipt", "write_off_debt"),
+    }
+)
+"""What pydantic names before a field: where it was, and which kind of body was meant."""
 
 STATUS_OF: Final[tuple[tuple[type[LedgerError], int], ...]] = (
     (NotFound, 404),
@@ -200,14 +212,13 @@ def field_errors(errors: Sequence[Any]) -> list[FieldError]:
     The name of an unknown field is the caller's, so no more than its beginning comes back.
     """
     return [
-        FieldError(
-            ".".join(
-                str(part)[:NAME_LENGTH_MAX]
-                for part in error["loc"]
-                if part not in ("body", "query", "path")
-            )
-            or "body",
-            MESSAGES.get(error["type"], str(error["msg"])),
-        )
+        FieldError(_field(error), MESSAGES.get(error["type"], str(error["msg"])))
         for error in errors[:DETAILS_MAX]
     ]
+
+
+def _field(error: Any) -> str:  # noqa: ANN401 - pydantic's own
+    parts = [str(part)[:NAME_LENGTH_MAX] for part in error["loc"] if part not in NOT_FIELDS]
+    if error["type"].startswith("union_tag"):
+        parts.append(error["ctx"]["discriminator"].strip("'"))
+    return ".".join(parts) or "body"
