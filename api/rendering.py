@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from ledger.flows import NO_FLOWS
 
 if TYPE_CHECKING:
+    from ledger.flows import Dispute, Flows, Refund
+    from ledger.money import Money
     from projections.payments import PaymentView
 
 
@@ -25,5 +29,67 @@ def rendered_payment(view: PaymentView, position: int) -> dict[str, Any]:
         "initiated_at": view.initiated_at,
         "expires_at": view.expires_at,
         "ended_at": view.ended_at,
+        **_rendered_flows(view.flows),
         "position": position,
     }
+
+
+NOTHING_MOVED: Final[dict[str, Any]] = {
+    "releases_at": None,
+    "released": False,
+    "refundable": 0,
+    "refunds": [],
+    "refund_requests": [],
+    "disputes": [],
+    "parked": [],
+}
+
+
+def _rendered_flows(flows: Flows) -> dict[str, Any]:
+    if flows is NO_FLOWS:
+        # Every payment begins so, and most answers to a POST are about a beginning.
+        return NOTHING_MOVED
+    return {
+        "releases_at": flows.releases_at,
+        "released": flows.released,
+        "refundable": flows.remaining().gross,
+        "refunds": [_rendered_refund(refund) for refund in flows.refunds.values()],
+        "refund_requests": sorted(flows.wishes),
+        "disputes": [_rendered_dispute(dispute) for dispute in flows.disputes.values()],
+        "parked": [
+            {
+                "provider_transaction": parked.transaction,
+                "money": _rendered_money(parked.money),
+                "state": parked.state,
+            }
+            for parked in flows.parked.values()
+        ],
+    }
+
+
+def _rendered_refund(refund: Refund) -> dict[str, Any]:
+    legs = refund.legs
+    return {
+        "id": refund.id,
+        "state": refund.state,
+        "origin": refund.origin,
+        "money": _rendered_money(refund.money),
+        "legs": {"fee": legs.fee, "vat": legs.vat, "net": legs.net},
+        "reason": refund.reason,
+        "requested_at": refund.requested_at,
+    }
+
+
+def _rendered_dispute(dispute: Dispute) -> dict[str, Any]:
+    return {
+        "dispute": dispute.name,
+        "state": dispute.state,
+        "round": dispute.round,
+        "money": _rendered_money(dispute.money),
+        "held": dispute.legs.net,
+        "lost": dispute.lost,
+    }
+
+
+def _rendered_money(money: Money) -> dict[str, Any]:
+    return {"amount": money.amount, "currency": money.currency}

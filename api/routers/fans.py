@@ -29,12 +29,12 @@ from ledger.commands import CancelPayment, InitiatePayment
 from ledger.errors import PaymentNotFound
 from ledger.money import Money
 from ledger.outcome import Outcome
-from projections.payments import project_payment
+from projections.payments import PaymentView, project_payment
 
 routes = router("/payments", "payments")
 
 Fan = Annotated[Caller, Depends(Allow(Role.FAN))]
-FanOrAdmin = Annotated[Caller, Depends(Allow(Role.FAN, Role.ADMIN))]
+Involved = Annotated[Caller, Depends(Allow(Role.FAN, Role.CREATOR, Role.ADMIN))]
 
 
 class NewPayment(Body):
@@ -118,12 +118,22 @@ async def cancel_payment(
 
 
 @routes.get("/{payment_id}", response_model=Success[PaymentData], responses=documented(404))
-async def read_payment(payment_id: UUID, caller: FanOrAdmin, request: Request) -> Response:
-    """A payment as it stands. Another fan's is answered like one that does not exist."""
+async def read_payment(payment_id: UUID, caller: Involved, request: Request) -> Response:
+    """A payment as it stands. Another's is answered like one that does not exist."""
     read = await doors_of(request).payments.get(payment_id)
-    if read is None or (caller.role is Role.FAN and read.payment.fan_id != caller.subject):
+    if read is None or not _is_involved(caller, read.payment):
         raise PaymentNotFound
     return success(rendered_payment(read.payment, read.position))
+
+
+def _is_involved(caller: Caller, payment: PaymentView) -> bool:
+    match caller.role:
+        case Role.FAN:
+            return payment.fan_id == caller.subject
+        case Role.CREATOR:
+            return payment.creator_id == caller.subject
+        case _:
+            return True
 
 
 async def _execute(request: Request, command: InitiatePayment | CancelPayment) -> Outcome:
