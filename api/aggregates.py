@@ -1,4 +1,4 @@
-"""A creator or a payout as a route shows it, with the position of the log where it is so."""
+"""A creator, payout or proposal as a route shows it, with the position where it is so."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 from ledger.application import project
 from ledger.creator import Creator
-from ledger.errors import CreatorNotFound, PayoutNotFound
+from ledger.errors import CreatorNotFound, PayoutNotFound, ProposalNotFound
 from ledger.payout import Payout
+from ledger.proposals import Proposal
 from projections.streams import read_stream
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from ledger.outcome import Outcome
     from projections.reader import Reader
 
-Kind = TypeVar("Kind", Creator, Payout)
+Kind = TypeVar("Kind", Creator, Payout, Proposal)
 
 
 class At(NamedTuple, Generic[Kind]):
@@ -39,6 +40,14 @@ async def payout_now(reader: Reader, payout_id: UUID) -> At[Payout]:
     found = await _read(reader, payout_id, Payout)
     if found is None:
         raise PayoutNotFound
+    return found
+
+
+async def proposal_now(reader: Reader, proposal_id: UUID) -> At[Proposal]:
+    """The proposal as it stands. Raises `ProposalNotFound` or `ReadUnavailable`."""
+    found = await _read(reader, proposal_id, Proposal)
+    if found is None:
+        raise ProposalNotFound
     return found
 
 

@@ -116,6 +116,12 @@ def creator_of(account: str) -> UUID | None:
     return UUID(rest.partition(":")[0]) if kind == "creator" else None
 
 
+def provider_of(account: str) -> str | None:
+    """The provider that holds what this account counts; None for all other accounts."""
+    kind, _, rest = account.partition(":")
+    return rest.partition(":")[0] if kind == "provider" else None
+
+
 def suspense(provider: str) -> str:
     """Received from `provider` and not yet understood."""
     return f"suspense:{provider}"

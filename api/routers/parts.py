@@ -10,7 +10,7 @@ from fastapi import APIRouter, Header, Query, Request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from api.auth import Role
-from api.errors import ApiError, ledger_error_response
+from api.errors import ApiError, invalid, ledger_error_response
 from api.responses import documented
 from api.strict_json import StrictRoute
 from ledger.commands import IDEMPOTENCY_KEY_LENGTH_MAX
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from fastapi.responses import Response
 
     from api.auth import Caller
+    from api.doors import Doors
     from ledger.commands import IdempotencyKey
     from ledger.outcome import Outcome
 
@@ -71,6 +72,8 @@ Reason = Annotated[
         examples=["The fan sent the rest by a second transfer."],
     ),
 ]
+
+ProviderName = Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9_]+$", examples=["sandbox"])]
 
 
 class Body(BaseModel):
@@ -189,6 +192,12 @@ def own_creator(caller: Caller, creator_id: UUID) -> None:
     """Raise 403 for a creator who asks for another's."""
     if caller.role is Role.CREATOR and caller.subject != creator_id:
         raise ApiError(403, "forbidden", "A creator may only see their own account.")
+
+
+def check_provider(doors: Doors, name: str | None, field: str) -> None:
+    """Raise 400 for a field that names a provider that is not one of ours; None names none."""
+    if name is not None and name not in doors.providers:
+        raise invalid(field, "is not a provider of this platform")
 
 
 def canonical(body: BaseModel) -> bytes:

@@ -18,7 +18,9 @@ from ledger.accounts import (
     collection,
     creator_funds,
     creator_of,
+    disbursement,
     normal_balance,
+    provider_of,
     side_of,
     suspense,
 )
@@ -86,6 +88,13 @@ def test_assets_grow_by_debits_and_what_we_owe_or_earn_by_credits() -> None:
 def test_a_creators_accounts_say_whose_they_are() -> None:
     assert {creator_of(creator_funds(CREATOR, funds)) for funds in CreatorFunds} == {CREATOR}
     assert creator_of(PLATFORM_FEES) is creator_of(suspense("creator")) is None
+
+
+def test_a_providers_accounts_say_whose_they_are() -> None:
+    assert (
+        provider_of(collection("mtn_momo")) == provider_of(disbursement("mtn_momo")) == "mtn_momo"
+    )
+    assert provider_of(PLATFORM_FEES) is provider_of(suspense("mtn_momo")) is None
 
 
 def test_an_account_that_is_not_in_the_chart_has_no_side() -> None:
