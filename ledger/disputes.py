@@ -7,7 +7,8 @@ twice           `duplicate`: the same stage again, or what is older than what we
 too early       closed before it was opened: opened and closed in one turn. A fee that comes back
                 before it was charged: both in one turn.
 reopened        a new round, after a round that was won.
-contradictory   closed otherwise than it was closed: `ContradictionRecorded`, nothing moves.
+contradictory   closed otherwise than it was closed, or reopened after it was lost:
+                `ContradictionRecorded`, nothing moves.
 beyond          what is disputed beyond the payment is an expense when it is lost.
 no payment      a payment that has no money yet, or none of ours: parked, for a person.
 """
@@ -98,8 +99,8 @@ def decide_report(
                 DisputeWarned(dispute=report.dispute, disputed=report.disputed, **story.place())
             )
         case "opened" | "reopened":
-            if not _opens(known, report):
-                return ReportDecision([], Verdict.DUPLICATE)
+            if known is not None and not _opens(known, report):
+                return _not_opened(story, report, known)
             _open(story, report, known)
         case "closed":
             return _closed(story, report, known)
@@ -108,14 +109,30 @@ def decide_report(
     return ReportDecision(story.events, Verdict.APPLIED)
 
 
-def _opens(known: Dispute | None, report: DisputeReport) -> bool:
-    if known is None or known.state is DisputeState.WARNED:
+def _opens(known: Dispute, report: DisputeReport) -> bool:
+    if known.state is DisputeState.WARNED:
         return True
     if known.state is DisputeState.OPEN or known.lost_last:
         return False
     if report.occurred_at is None or known.reported_at is None:
         return report.stage == "reopened"
-    return report.occurred_at > known.reported_at
+    return _newer(report, known)
+
+
+def _newer(report: DisputeReport, known: Dispute) -> bool:
+    said, before = report.occurred_at, known.reported_at
+    return said is not None and before is not None and said > before
+
+
+def _older(report: DisputeReport, known: Dispute) -> bool:
+    said, before = report.occurred_at, known.reported_at
+    return said is not None and before is not None and said < before
+
+
+def _not_opened(story: _Story, report: DisputeReport, known: Dispute) -> ReportDecision:
+    if report.stage == "reopened" and known.lost_last and _newer(report, known):
+        return _contradict_once(story, "dispute_reopened", report)
+    return ReportDecision([], Verdict.DUPLICATE)
 
 
 def _open(story: _Story, report: DisputeReport, known: Dispute | None) -> None:
@@ -152,18 +169,16 @@ def _closed(story: _Story, report: DisputeReport, known: Dispute | None) -> Repo
     lost = report.lost_amount
     if lost is None:
         raise ReportDisagrees
-    if known is not None and known.state is DisputeState.CLOSED:
-        said, before = report.occurred_at, known.reported_at
-        stale = said is not None and before is not None and said < before
-        if stale or known.lost_last == lost:
+    closed = known is not None and known.state is DisputeState.CLOSED
+    if known is not None and (closed or known.round > 1) and _older(report, known):
+        # Of an earlier round, or told before: the present one does not end by it.
+        return ReportDecision([], Verdict.DUPLICATE)
+    if known is not None and closed:
+        if known.lost_last == lost:
             return ReportDecision([], Verdict.DUPLICATE)
-        if known.lost_last or said is None or before is None or said == before:
+        if known.lost_last or not _newer(report, known):
             # No new round can have followed: what was lost is not disputed again.
-            claim = f"dispute_closed_{lost}"
-            if (claim, report.dispute) in story.payment.contradictions:
-                return ReportDecision([], Verdict.DUPLICATE)
-            _contradict(story, claim, report)
-            return ReportDecision(story.events, Verdict.APPLIED)
+            return _contradict_once(story, f"dispute_closed_{lost}", report)
     if known is None or known.state is not DisputeState.OPEN:
         _open(story, report, known)
     dispute = story.payment.flows.disputes[report.dispute]
@@ -196,6 +211,13 @@ def _close(story: _Story, dispute: Dispute, lost: int) -> None:
             **story.place(),
         )
     )
+
+
+def _contradict_once(story: _Story, claim: str, report: DisputeReport) -> ReportDecision:
+    if (claim, report.dispute) in story.payment.contradictions:
+        return ReportDecision([], Verdict.DUPLICATE)
+    _contradict(story, claim, report)
+    return ReportDecision(story.events, Verdict.APPLIED)
 
 
 def _contradict(story: _Story, claim: str, report: DisputeReport) -> None:
@@ -257,8 +279,7 @@ def decide_fee_report(
 def _dispute_fee(
     story: _Story, report: FeeReport, name: str, command: RecordFeeReport
 ) -> ReportDecision:
-    dispute = story.payment.flows.disputes.get(name)
-    known = None if dispute is None else dispute.fees.get(report.fee_reference)
+    known = story.payment.flows.dispute_fees.get((name, report.fee_reference))
     if known is not None and (known.returned or not report.returned):
         return ReportDecision([], Verdict.DUPLICATE)
     if known is None:
@@ -291,7 +312,7 @@ def _dispute_fee(
 
 def _return_fee(story: _Story, report: FeeReport, name: str) -> None:
     payment = story.payment
-    charged = payment.flows.disputes[name].fees[report.fee_reference]
+    charged = payment.flows.dispute_fees[name, report.fee_reference]
     if charged.money != report.fee:
         raise ReportDisagrees
     leg = (

@@ -139,7 +139,6 @@ class Dispute:
     lost: int = 0
     lost_legs: Split = NOTHING
     reported_at: datetime | None = None
-    fees: Mapping[str, DisputeFee] = field(default_factory=dict)
 
     @property
     def taken(self) -> Split:
@@ -177,7 +176,8 @@ class Flows:
 
     `paid_by` are the transactions that paid, each with its provider.
     `pending` is what the payment still has in the creator's pending account; `wishes` are the
-    refunds that its fan asks for.
+    refunds that its fan asks for. `dispute_fees` are by dispute and reference: a fee may come
+    before its dispute does.
     """
 
     parts: Split = NOTHING
@@ -190,6 +190,7 @@ class Flows:
     disputes: Mapping[str, Dispute] = field(default_factory=dict)
     parked: Mapping[str, Parked] = field(default_factory=dict)
     provider_fees: frozenset[str] = frozenset()
+    dispute_fees: Mapping[tuple[str, str], DisputeFee] = field(default_factory=dict)
     wishes: frozenset[UUID] = frozenset()
 
     def remaining(self) -> Split:
@@ -420,7 +421,7 @@ def _evolve_dispute(flows: Flows, event: DisputeEvent) -> Flows:
             )
         case DisputeOpened():
             dispute = replace(
-                known or _unannounced(event.dispute, event.disputed),
+                known or Dispute(name=event.dispute, state=DisputeState.OPEN, money=event.disputed),
                 state=DisputeState.OPEN,
                 money=event.disputed,
                 round=event.round,
@@ -444,20 +445,21 @@ def _evolve_dispute(flows: Flows, event: DisputeEvent) -> Flows:
                 reported_at=event.occurred_at,
             )
         case DisputeFeeCharged():
-            dispute = known or _unannounced(event.dispute, event.fee)
             fee = DisputeFee(money=event.fee, borne_by=event.borne_by)
-            dispute = replace(dispute, fees={**dispute.fees, event.fee_reference: fee})
+            return _with_dispute_fee(flows, event, fee)
         case DisputeFeeReturned():
-            assert known is not None  # noqa: S101 - the fee was charged in the same turn at the latest
-            fee = replace(known.fees[event.fee_reference], returned=True)
-            dispute = replace(known, fees={**known.fees, event.fee_reference: fee})
+            fee = flows.dispute_fees[event.dispute, event.fee_reference]
+            return _with_dispute_fee(flows, event, replace(fee, returned=True))
         case _:
             assert_never(event)
     return replace(flows, disputes={**flows.disputes, dispute.name: dispute})
 
 
-def _unannounced(name: str, money: Money) -> Dispute:
-    return Dispute(name=name, state=DisputeState.WARNED, money=money)
+def _with_dispute_fee(
+    flows: Flows, event: DisputeFeeCharged | DisputeFeeReturned, fee: DisputeFee
+) -> Flows:
+    key = (event.dispute, event.fee_reference)
+    return replace(flows, dispute_fees={**flows.dispute_fees, key: fee})
 
 
 def _with_refund(flows: Flows, refund: Refund) -> Flows:
