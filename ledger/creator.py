@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal, assert_never
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 
 from ledger.errors import (
     AlreadyExists,
@@ -30,6 +30,7 @@ from ledger.errors import (
     InsufficientFunds,
     NoDebt,
     NotYetDue,
+    TooManyDestinations,
 )
 from ledger.events import (
     CreatorClosed,
@@ -73,6 +74,9 @@ if TYPE_CHECKING:
     from ledger.events import WriteOffDebt
     from ledger.money import Money
     from ledger.postings import FeePlan
+
+DESTINATIONS_MAX: Final = 20
+"""Places to be paid to that a creator may have at once."""
 
 Verification = Literal["unverified", "submitted", "verified", "rejected"]
 
@@ -327,11 +331,13 @@ def add_destination(
 ) -> list[LedgerEvent]:
     """A place to be paid to, once it is verified and has cooled.
 
-    Raises `CreatorNotFound` or `AlreadyExists`.
+    Raises `CreatorNotFound`, `AlreadyExists` or `TooManyDestinations`.
     """
     creator = _known(creator)
     if command.destination_id in creator.destinations:
         raise AlreadyExists
+    if len(creator.destinations) >= DESTINATIONS_MAX:
+        raise TooManyDestinations(maximum=DESTINATIONS_MAX)
     return [
         DestinationAdded(
             destination_id=command.destination_id,

@@ -13,7 +13,8 @@
     │   │   ├── PaymentNotCancellable, PaymentNotRefundable, PaymentNotReleasable
     │   │   ├── SubmissionAlreadyStarted, SubmissionNotAllowed, NotYetExpired, NotYetDue
     │   │   ├── FanRefundAlreadyOpen, ReceiptNotWaiting, PaymentNotAllocatable
-    │   │   ├── DestinationNotUsable, PayoutNotInThisState, InsufficientFunds
+    │   │   ├── DestinationNotUsable, TooManyDestinations
+    │   │   ├── PayoutNotInThisState, InsufficientFunds
     │   │   └── ProposalDecided, NoDebt
     │   ├── NotAllowed              this person may not do this
     │   │   ├── SecondPersonNeeded, ApproverInvolved
@@ -211,6 +212,12 @@ class DestinationNotUsable(NotInThisState):
     """The destination is {state}, and may be used from {usable_at} on, once it is verified."""
 
     code = "destination_not_usable"
+
+
+class TooManyDestinations(NotInThisState):
+    """A creator may have {maximum} destinations. Remove one first."""
+
+    code = "too_many_destinations"
 
 
 class PayoutNotInThisState(NotInThisState):
