@@ -410,7 +410,7 @@ def attest_failure(
     payout = _in(payout, frozenset({PayoutState.SUBMISSION_UNKNOWN}))
     if payout.attested_by == command.actor:
         raise SecondPersonNeeded
-    attested = PayoutFailureAttested(evidence=command.evidence, **_place(payout, at))
+    attested = PayoutFailureAttested(grounds=command.evidence, **_place(payout, at))
     if payout.attested_by is None:
         return [attested]
     failed = PayoutFailed(

@@ -138,11 +138,14 @@ class PayoutFailed(Event):
 
 
 class PayoutFailureAttested(Event):
-    """The actor has seen evidence that an unknown payout was not sent; a second person must too."""
+    """The actor has seen that an unknown payout was not sent; a second person must too.
+
+    `grounds` is what they have seen; `evidence` is of callbacks, here as in every event.
+    """
 
     TOPIC = "payout.failure_attested.v1"
 
-    evidence: Reason
+    grounds: Reason
 
 
 class PayoutReturned(Event):

@@ -182,7 +182,7 @@ PAYOUTS: Final[tuple[Event, ...]] = (
         **REPORTED,
     ),
     PayoutFailed(reason="no_such_account", entry=payout_given_back(LEGS, **OWED), **REPORTED),
-    PayoutFailureAttested(evidence="not in the statement of that day", **PLACE),
+    PayoutFailureAttested(grounds="not in the statement of that day", **PLACE),
     PayoutReturned(
         provider_transaction="SBX-9",
         reason="returned_by_bank",
