@@ -239,12 +239,11 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
     """Apply a fact of a payment's stream. Never checks: replay must always succeed."""
     match event:
         case PaymentSucceeded():
-            flows = _paid(flows, payment.split, event.releases_at, payment)
-            return replace(flows, paid_by=((event.provider, event.provider_transaction),))
+            by = (event.provider, event.provider_transaction)
+            return _paid(flows, payment.split, event.releases_at, payment, by)
         case ReceiptsAllocated():
-            paid_by = tuple((each.provider, each.provider_transaction) for each in event.receipts)
-            flows = _paid(flows, event.split, event.releases_at, payment)
-            flows = replace(flows, paid_by=paid_by)
+            receipts = [(each.provider, each.provider_transaction) for each in event.receipts]
+            flows = _paid(flows, event.split, event.releases_at, payment, *receipts)
             for receipt in event.receipts:
                 if receipt.stream_id == event.originator_id:
                     flows = _park(flows, receipt.provider_transaction, ParkedState.SPENT)
@@ -284,11 +283,13 @@ def _paid(
     split: Split,
     releases_at: datetime,
     payment: Paid,
+    *paid_by: tuple[str, str],
 ) -> Flows:
     return replace(
         flows,
         parts=reversible_parts(split, keep_fee=payment.plan.keep_fee),
         gross=split.gross,
+        paid_by=paid_by,
         pending=split.net,
         releases_at=releases_at,
     )
