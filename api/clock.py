@@ -1,0 +1,164 @@
+"""The clock: what is due becomes a command. It knows no time but the database's.
+
+    the log ─▶ clock_due ─▶ due by now? ─▶ ReleaseFunds    the settlement delay is over
+                                           ReleaseHold     a hold has expired
+                                           RequestPayout   a creator's schedule: all that there is
+
+Every command has a natural key, so any number of clocks may run, at once or after weeks: what was
+done is answered again and nothing happens twice. A refusal keeps no key and can be tried again; a
+payout that is refused waits for the next time of its schedule. What fails is tried again later, and
+stops nothing else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import TYPE_CHECKING, Final, assert_never
+
+import structlog
+
+from api.clock_board import Due, Move
+from api.clock_schedules import Schedules, said
+from ledger.commands import ReleaseFunds, ReleaseHold
+from ledger.errors import Refused, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+    from uuid import UUID
+
+    from api.clock_board import ClockBoard
+    from ledger.application import Ledger
+    from ledger.creator import Creator
+    from ledger.decisions import LedgerCommand
+    from ledger.outcome import Outcome
+
+logger = structlog.get_logger()
+
+BATCH: Final = 500
+"""Commands of one request to the ledger, which slices it so that others are not held up."""
+
+IDLE_SECONDS: Final = 0.5
+REST_SECONDS: Final = 60.0
+"""What was done is gone once the log is followed, and what failed is not tried sooner again."""
+
+
+class Clock:
+    """One clock process's work. `run` returns after `stop`."""
+
+    def __init__(self, ledger: Ledger, board: ClockBoard, schedules: Schedules) -> None:
+        self._ledger = ledger
+        self._board = board
+        self._schedules = schedules
+        self._stopping = asyncio.Event()
+        self._resting: dict[tuple[str, UUID, datetime], float] = {}
+
+    def stop(self) -> None:
+        """Finish what is under way and return from `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Do what is due, again and again, until stopped."""
+        while not self._stopping.is_set():
+            try:
+                await self.do_what_is_due()
+            except Exception:
+                # The database may be away for a while; what is due is safe in it.
+                logger.exception("clock_interrupted")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), IDLE_SECONDS)
+
+    async def do_what_is_due(self, now: datetime | None = None) -> int:
+        """Go once through everything that is due; how many commands were done by it.
+
+        The database says what time it is, unless a test says `now`.
+        """
+        self._wake_the_rested()
+        done = 0
+        last: Due | None = None
+        while not self._stopping.is_set():
+            due = await asyncio.to_thread(self._board.due, BATCH, after=last, now=now)
+            if not due:
+                break
+            last = due[-1]
+            done += await self._do([each for each in due if _name(each) not in self._resting])
+        return done
+
+    async def _do(self, due: list[Due]) -> int:
+        scheduled = [each.creator_id for each in due if each.kind == "payout_schedule"]
+        creators: Mapping[UUID, Creator] = {}
+        if scheduled:
+            creators = await asyncio.to_thread(self._board.creators, scheduled)
+        moves: list[Move] = []
+        asked: list[tuple[Due, LedgerCommand]] = []
+        for each in due:
+            command = self._command(each, creators.get(each.creator_id))
+            if command is None:
+                self._rest(each)
+            elif isinstance(command, Move):
+                moves.append(command)
+            else:
+                asked.append((each, command))
+        done = await self._execute(asked, creators, moves)
+        if moves:
+            await asyncio.to_thread(self._board.move_on, moves)
+        return done
+
+    async def _execute(
+        self,
+        asked: list[tuple[Due, LedgerCommand]],
+        creators: Mapping[UUID, Creator],
+        moves: list[Move],
+    ) -> int:
+        """Execute commands, and note which schedules go on; how many commands were done."""
+        if not asked:
+            return 0
+        done = 0
+        outcomes = await self._ledger.execute_from_loop([command for _, command in asked])
+        for (due, _), outcome in zip(asked, outcomes, strict=True):
+            done += outcome.error is None and not outcome.replayed
+            if self._lets_go_on(due, outcome):
+                move = self._schedules.move_on(due, creators[due.creator_id])
+                moves += [] if move is None else [move]
+        return done
+
+    def _command(self, due: Due, creator: Creator | None) -> LedgerCommand | Move | None:
+        match due.kind:
+            case "release":
+                fields = said(due, f"release:{due.subject_id}", due.subject_id)
+                return ReleaseFunds(payment_id=due.subject_id, **fields)
+            case "hold":
+                fields = said(due, f"hold:{due.subject_id}", due.subject_id)
+                return ReleaseHold(
+                    creator_id=due.creator_id, hold_id=due.subject_id, expired=True, **fields
+                )
+            case "payout_schedule":
+                return None if creator is None else self._schedules.request(due, creator)
+            case _:
+                assert_never(due.kind)
+
+    def _lets_go_on(self, due: Due, outcome: Outcome) -> bool:
+        """Whether this was a schedule's answer; all else rests, unless it can be repeated soon."""
+        error = outcome.error
+        if isinstance(error, Unavailable):
+            return False
+        if error is not None:
+            log = logger.info if isinstance(error, Refused) else logger.warning
+            log("not_done", kind=due.kind, subject=str(due.subject_id), code=error.code)
+        if due.kind == "payout_schedule" and (error is None or isinstance(error, Refused)):
+            return True
+        self._rest(due)
+        return False
+
+    def _rest(self, due: Due) -> None:
+        self._resting[_name(due)] = time.monotonic() + REST_SECONDS
+
+    def _wake_the_rested(self) -> None:
+        now = time.monotonic()
+        self._resting = {name: until for name, until in self._resting.items() if until > now}
+
+
+def _name(due: Due) -> tuple[str, UUID, datetime]:
+    return (due.kind, due.subject_id, due.due_at)
