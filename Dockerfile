@@ -1,4 +1,4 @@
-# One image for every process: `hesabu migrate`, `serve`, `dispatcher`, `sandbox-operator`.
+# One image for every process: `hesabu migrate`, `serve`, `dispatcher`, `clock`, …
 
 ARG PYTHON=3.13
 

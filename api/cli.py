@@ -17,6 +17,9 @@ from pydantic import ValidationError
 
 from api.app import create_app
 from api.auth import KeySetError, Role, load_key_set
+from api.clock import Clock
+from api.clock_board import ClockBoard
+from api.clock_schedules import Schedules
 from api.database import book_location, database_location
 from api.development import run_everything
 from api.dispatcher import Dispatcher
@@ -83,6 +86,15 @@ def dispatcher() -> None:
 
 
 @app.command()
+def clock() -> None:
+    """Do what is due: release funds, end holds that expired, pay out by schedule."""
+    settings = _settings()
+    configure_logging(settings.log_level)
+    _refuse_unsafe(settings, DatabaseRole.CLOCK)
+    asyncio.run(_keep_time(settings))
+
+
+@app.command()
 def token(
     role: Annotated[Role, typer.Option(help="What the caller is.")],
     subject: Annotated[UUID | None, typer.Option(help="The caller's id; new if left out.")] = None,
@@ -118,7 +130,7 @@ def dev(
     story: Annotated[bool, typer.Option("--story", help="Play the demo story first.")] = False,
     once: Annotated[bool, typer.Option("--once", help="Stop after the story.")] = False,
 ) -> None:
-    """Run everything in one terminal: database, operator, API, dispatcher. Ctrl-C stops it all."""
+    """Run everything in one terminal: database, operator, every process. Ctrl-C stops it all."""
     raise typer.Exit(run_everything(_settings(), story=story or once, once=once))
 
 
@@ -200,6 +212,26 @@ async def _dispatch(settings: Settings) -> None:
         board.close()
         ledger.close()
         key_store.close()
+
+
+async def _keep_time(settings: Settings) -> None:
+    providers = providers_of(settings)
+    ledger = Ledger(book_location(settings, DatabaseRole.CLOCK))
+    board = ClockBoard(ledger, settings.time_zone)
+    follower = LogFollower(ledger, board)
+    worker = Clock(ledger, board, Schedules(providers, settings))
+    tune_garbage_collection()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, worker.stop)
+    try:
+        await worker.run()
+    finally:
+        follower.close()
+        for provider in providers.values():
+            await provider.close()
+        board.close()
+        ledger.close()
 
 
 def main() -> None:
