@@ -103,7 +103,7 @@ def outcome(history: History) -> object:
         payment.state,
         {refund.id: (refund.state, refund.legs) for refund in payment.flows.refunds.values()},
         {
-            dispute.name: (dispute.state, dispute.lost, dispute.lost_legs, dict(dispute.fees))
+            dispute.name: (dispute.state, dispute.lost, dispute.lost_legs)
             for dispute in payment.flows.disputes.values()
         },
         payout.state if isinstance(payout, Payout) else None,
