@@ -15,10 +15,11 @@ zero by it. What happens when a provider's reports come twice, late or contradic
 twice           `duplicate`, by the provider's transaction or the attempt that has ended already.
 late            paid after failed, rejected or cancelled: `PayoutPaid` with `given_up`.
 too early       returned before it was paid: paid and returned in one turn.
-contradictory   failed after paid: `PayoutContradictionRecorded`, nothing moves.
+contradictory   failed after the same attempt paid: `PayoutContradictionRecorded`, nothing moves.
 a second one    another transaction for a payout that is paid: the net left twice, and available
                 pays for it.
-another amount  nobody knows what moved: parked, for a person.
+another amount  nobody knows what moved: parked, for a person. So is the failure of an attempt
+                that we never made.
 """
 
 from __future__ import annotations
@@ -135,7 +136,8 @@ GIVEN_UP: Final = frozenset({PayoutState.FAILED, PayoutState.REJECTED, PayoutSta
 class Payout:
     """A payout's state at a version of its stream; amounts in minor units.
 
-    `paid` are the legs that each of the provider's transactions took, and from which account.
+    `paid` are the legs that each of the provider's transactions took, and from which account;
+    `paid_attempts` the attempts that they were of.
     """
 
     id: UUID
@@ -155,6 +157,7 @@ class Payout:
     submission_deadline: datetime | None = None
     provider_reference: str | None = None
     paid: Mapping[str, tuple[PayoutLegs, str]] = field(default_factory=dict)
+    paid_attempts: frozenset[int] = frozenset()
     returned: frozenset[str] = frozenset()
     attested_by: str | None = None
     reason: str | None = None
@@ -223,7 +226,9 @@ def _evolve_existing(payout: Payout, event: PayoutEvent) -> Payout:
             if payout.state is PayoutState.PAID:
                 legs = _net_alone(payout.legs)
             paid = {**payout.paid, event.provider_transaction: (legs, event.paid_from)}
-            return _ended(replace(payout, paid=paid), PayoutState.PAID, None, event)
+            attempts = payout.paid_attempts | {event.attempt}
+            payout = replace(payout, paid=paid, paid_attempts=attempts)
+            return _ended(payout, PayoutState.PAID, None, event)
         case PayoutFailed():
             return _ended(payout, PayoutState.FAILED, event.reason, event)
         case PayoutFailureAttested():
@@ -538,9 +543,7 @@ def _payment_of(payout: Payout, report: PayoutReport, transaction: str, at: Occa
 
 
 def _failed(payout: Payout, report: PayoutReport, at: Occasion) -> ReportDecision:
-    if report.attempt < payout.attempt:
-        return ReportDecision([], Verdict.DUPLICATE)
-    if payout.state is PayoutState.PAID:
+    if payout.state is PayoutState.PAID and report.attempt in payout.paid_attempts:
         claim = ("failed", report.provider_transaction)
         if claim in payout.contradictions:
             return ReportDecision([], Verdict.DUPLICATE)
@@ -551,7 +554,10 @@ def _failed(payout: Payout, report: PayoutReport, at: Occasion) -> ReportDecisio
             **_place(payout, at, report),
         )
         return ReportDecision([event], Verdict.APPLIED)
-    if payout.state not in SENT:
+    if report.attempt > payout.attempt:
+        # Of an attempt that we never made: the present one may still pay.
+        raise ReportDisagrees
+    if report.attempt < payout.attempt or payout.state not in SENT:
         return ReportDecision([], Verdict.DUPLICATE)
     reason = report.reason or "unspecified"
     place = _place(payout, at, report)

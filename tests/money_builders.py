@@ -447,6 +447,11 @@ def report_payout(
     )
 
 
+def without_transaction(command: RecordPayoutReport) -> RecordPayoutReport:
+    """The same, by a provider that does not say what it calls the transaction."""
+    return replace(command, report=replace(command.report, provider_transaction=None))
+
+
 # Proposals.
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -43,9 +44,8 @@ class History:
 
     def decide(self, command: LedgerCommand) -> Decision:
         """Decide, and change nothing. Raises what the decision raises."""
-        return decide(
-            command, States(self.aggregates, self.claims, self._guards(command)), occasion(self.now)
-        )
+        states = States(self.aggregates, self.claims, self._guards(command))
+        return decide(command, states, replace(occasion(self.now), actor=command.actor))
 
     def when(self, command: LedgerCommand) -> Decision:
         """Decide, and let it happen."""

@@ -24,6 +24,12 @@ from tests.builders import (
     start_submission,
 )
 from tests.ledger.given import History
+from tests.money_builders import (
+    add_destination,
+    release_funds,
+    verify_creator,
+    verify_destination,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -87,3 +93,13 @@ PAYMENT_STATES: Final[Mapping[str, Callable[[], History]]] = {
     "expired": lambda: initiated().at(EXPIRES_AT).given(expire_payment(PAYMENT)).at(NOON),
     "needs_review": mismatched,
 }
+
+
+def payable() -> History:
+    """A verified creator with 88,400 available, and a destination that may be used."""
+    history = succeeded().given(
+        verify_creator(CREATOR),
+        add_destination(CREATOR, DESTINATION),
+        verify_destination(CREATOR, DESTINATION),
+    )
+    return history.at(RELEASES_AT).given(release_funds(PAYMENT)).at(NOON)
