@@ -1,12 +1,14 @@
 """What money does a creator have? Pending, available, held, reserved and in transit, per currency.
 
 The hottest read of all: concurrent questions become one statement, and an answer is a plain
-dictionary that needs no validation before it is sent.
+dictionary that needs no validation before it is sent. The same statement tells what is released
+next, as the clock knows it at a position of its own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, TypedDict
 
 from ledger.accounts import CreatorFunds, normal_balance
@@ -15,7 +17,6 @@ from ledger.serialization import decode_event
 from projections.coalescing import CoalescedReads
 
 if TYPE_CHECKING:
-    from datetime import datetime
     from uuid import UUID
 
     from projections.reader import Reader
@@ -24,20 +25,37 @@ if TYPE_CHECKING:
 READ_BALANCES: Final = """
     SELECT wanted.number, head.position, balances.account, balances.currency,
            balances.balance::text, balances.position,
-           CASE WHEN balances.account IS NULL THEN registered.state END
+           CASE WHEN balances.account IS NULL THEN registered.state END, NULL::timestamptz
     FROM (SELECT max(position) AS position FROM turns) AS head
-    CROSS JOIN unnest(%b::uuid[]) WITH ORDINALITY AS wanted (creator_id, number)
+    CROSS JOIN unnest(%(creator_ids)b::uuid[]) WITH ORDINALITY AS wanted (creator_id, number)
     JOIN ledger_events AS registered
       ON registered.originator_id = wanted.creator_id
-     AND registered.originator_version = 1 AND registered.topic = %b
+     AND registered.originator_version = 1 AND registered.topic = %(topic)b
     LEFT JOIN balances
       ON balances.account > 'creator:' || wanted.creator_id || ':'
      AND balances.account < 'creator:' || wanted.creator_id || ';'
+    UNION ALL
+    SELECT wanted.number, clock.notification_id, NULL, released.currency, released.amount::text,
+           NULL, NULL, released.due_at
+    FROM ledger_tracking AS clock
+    CROSS JOIN unnest(%(creator_ids)b::uuid[]) WITH ORDINALITY AS wanted (creator_id, number)
+    CROSS JOIN LATERAL (
+        SELECT first.due_at, clock_due.currency, sum(clock_due.amount) AS amount
+        FROM (SELECT clock_due.due_at FROM clock_due
+              WHERE clock_due.kind = 'release' AND clock_due.creator_id = wanted.creator_id
+                AND clock_due.amount > 0
+              ORDER BY clock_due.due_at LIMIT 1) AS first
+        JOIN clock_due
+          ON clock_due.kind = 'release' AND clock_due.creator_id = wanted.creator_id
+         AND clock_due.due_at = first.due_at
+        GROUP BY first.due_at, clock_due.currency
+    ) AS released
+    WHERE clock.application_name = 'clock'
 """
 
 READ_BALANCES_AS_OF: Final = """
     SELECT 1, %(position)b::bigint, past.account, past.currency, past.balance::text, past.position,
-           CASE WHEN past.account IS NULL THEN registered.state END
+           CASE WHEN past.account IS NULL THEN registered.state END, NULL::timestamptz
     FROM ledger_events AS registered
     LEFT JOIN LATERAL (
         SELECT balances.account, balances.currency, line.balance, line.position
@@ -70,17 +88,31 @@ class CurrencyBalances(TypedDict):
     in_transit: int
 
 
+class NextRelease(TypedDict):
+    """What leaves the settlement delay next, in minor units, as the clock knows it at `position`.
+
+    A clock that is behind, or has stopped, shows by it.
+    """
+
+    at: datetime
+    amount: int
+    currency: str
+    position: int
+
+
 @dataclass(frozen=True, slots=True)
 class CreatorBalances:
     """A creator's balances at a position, by currency code; zeros before the first money.
 
     `changed_position` is where the last line of these accounts lies, 0 when there is none: while
-    it stays the same, so do the amounts, however far the log has grown.
+    it stays the same, so do the amounts, however far the log has grown. `next_release` is None
+    for the past, and when nothing is pending that the clock knows of.
     """
 
     position: int
     changed_position: int
     currencies: list[CurrencyBalances]
+    next_release: NextRelease | None = None
 
 
 class Balances:
@@ -113,7 +145,9 @@ class Balances:
         return _creator_balances(creator_id, rows) if rows else None
 
     async def _ask(self, creator_ids: list[UUID]) -> dict[UUID, CreatorBalances | Exception]:
-        rows = await self._reader.fetch(READ_BALANCES, (creator_ids, CreatorRegistered.TOPIC))
+        rows = await self._reader.fetch(
+            READ_BALANCES, {"creator_ids": creator_ids, "topic": CreatorRegistered.TOPIC}
+        )
         rows_of: dict[int, list[tuple[Any, ...]]] = {}
         for row in rows:
             rows_of.setdefault(row[0], []).append(row)
@@ -130,17 +164,28 @@ class Balances:
 def _creator_balances(creator_id: UUID, rows: list[tuple[Any, ...]]) -> CreatorBalances:
     found: dict[str, CurrencyBalances] = {}
     changed = 0
-    position = 0
-    for _, position, account, currency, balance, changed_at, registered in rows:
+    head = 0
+    release: NextRelease | None = None
+    for _, position, account, currency, amount, changed_at, registered, due_at in rows:
+        if due_at is not None:
+            release = _release(due_at, currency, amount, position)
+            continue
+        head = position
         if account is None:
             settlement = _settlement_currency(creator_id, registered)
-            return CreatorBalances(position, 0, [_no_money(settlement)])
+            found[settlement] = _no_money(settlement)
+            continue
         funds = found.get(currency)
         if funds is None:
             funds = found[currency] = _no_money(currency)
-        funds[CreatorFunds(account[FUND_NAME_AT:]).value] = normal_balance(account, int(balance))
+        funds[CreatorFunds(account[FUND_NAME_AT:]).value] = normal_balance(account, int(amount))
         changed = max(changed, changed_at)
-    return CreatorBalances(position, changed, [found[currency] for currency in sorted(found)])
+    currencies = [found[currency] for currency in sorted(found)]
+    return CreatorBalances(head, changed, currencies, release)
+
+
+def _release(due_at: datetime, currency: str, amount: str, position: int) -> NextRelease:
+    return {"at": due_at, "amount": int(amount), "currency": currency, "position": position}
 
 
 def _no_money(currency: str) -> CurrencyBalances:

@@ -33,11 +33,28 @@ class CurrencyBalancesData(BaseModel):
     in_transit: int
 
 
+class NextReleaseData(BaseModel):
+    """What leaves the settlement delay next, in minor units, true at a position of its own.
+
+    While that is behind the balance's, it may have been released or refunded already.
+    """
+
+    at: AwareDatetime
+    amount: int
+    currency: str
+    position: int
+
+
 class BalanceData(BaseModel):
-    """A creator's balances, and the position of the log at which they are true."""
+    """A creator's balances, and the position of the log at which they are true.
+
+    `next_release` is null for the past and when nothing is pending; where something is, it will be
+    known in a moment.
+    """
 
     creator_id: UUID
     balances: list[CurrencyBalancesData]
+    next_release: NextReleaseData | None
     position: int
 
 
@@ -90,11 +107,18 @@ async def read_balance(  # noqa: PLR0917 - query parameters, by name
         )
     if found is None:
         raise CreatorNotFound
-    # Weak: while no line is added the amounts stay, and only the position moves on.
-    etag = f'W/"{creator_id}-{found.changed_position}"'
+    # Weak: while no line is added the amounts stay, and only the positions move on.
+    release = found.next_release
+    shown = "" if release is None else f"-{release['at'].timestamp():.6f}-{release['amount']}"
+    etag = f'W/"{creator_id}-{found.changed_position}{shown}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"ETag": etag})
-    data = {"creator_id": creator_id, "balances": found.currencies, "position": found.position}
+    data = {
+        "creator_id": creator_id,
+        "balances": found.currencies,
+        "next_release": release,
+        "position": found.position,
+    }
     return success(data, headers={"ETag": etag})
 
 
