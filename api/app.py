@@ -17,6 +17,7 @@ from api.routers import (
     admin,
     audit,
     books,
+    coverage,
     creators,
     destinations,
     documents,
@@ -90,6 +91,7 @@ def create_app(settings: Settings) -> FastAPI:
         standing,
         suspense,
         books,
+        coverage,
         audit,
         webhooks,
     ):

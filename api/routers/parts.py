@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID, uuid5
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from api.auth import Role
 from api.errors import ApiError, invalid, ledger_error_response
@@ -72,6 +81,24 @@ Reason = Annotated[
         examples=["The fan sent the rest by a second transfer."],
     ),
 ]
+
+
+def _as_text(value: object) -> object:
+    # Pydantic would also take a number, as seconds since 1970.
+    if not isinstance(value, str) or "T" not in value:
+        raise ValueError("must be a time in ISO 8601 with an offset: 2026-11-05T09:00:00+03:00")
+    return value
+
+
+def _in_utc(instant: datetime) -> datetime:
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("must lie within the calendar") from None
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_utc)]
+"""A time in a body: text with an offset, never a number; in UTC from here on."""
 
 ProviderName = Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9_]+$", examples=["sandbox"])]
 
