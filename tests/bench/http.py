@@ -16,6 +16,7 @@ from uuid import UUID, uuid4
 import httpx
 
 from api.auth import Role
+from api.clock_board import ClockBoard
 from api.settings import Settings
 from api.tokens import issue_token
 from ledger.application import Ledger
@@ -181,7 +182,20 @@ def _creators_with_money(location: DatabaseLocation) -> tuple[UUID, ...]:
         ledger.close()
     if failed := [outcome for outcome in outcomes if outcome.error is not None]:
         raise RuntimeError(failed[0])
+    _tell_the_clock(location)
     return creators
+
+
+def _tell_the_clock(location: DatabaseLocation) -> None:
+    """A clock follows the log, so that every balance tells what is released next."""
+    ledger = Ledger(BookLocation(location, DatabaseRole.CLOCK))
+    board = ClockBoard(ledger, Settings().time_zone)
+    try:
+        while board.follow():
+            pass
+    finally:
+        board.close()
+        ledger.close()
 
 
 @contextmanager
