@@ -1,7 +1,8 @@
 """`hesabu dev`: the whole of Hesabu in one terminal, stopped by one Ctrl-C.
 
-The embedded database (unless DATABASE_URL names another), the sandbox operator, one API process
-and one dispatcher, each a process of its own that talks to the others over HTTP and the database.
+The embedded database (unless DATABASE_URL names another), the sandbox operator, one API process,
+one dispatcher and one clock, each a process of its own that talks to the others over HTTP and the
+database.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ import httpx
 from rich.console import Console
 
 from api.database import EMBEDDED_DATABASE, database_location, embedded_server
-from api.story import Story, StoryFailedError, where_to_look
+from api.story import Story, where_to_look
+from api.storyteller import StoryFailedError
 from ledger.database.migrate import migrate
 
 if TYPE_CHECKING:
@@ -36,6 +38,13 @@ if TYPE_CHECKING:
 READY_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 15.0
 SECRET_BYTES: Final = 32
+
+HURRIED: Final = {
+    "HESABU_SETTLEMENT_DELAY_SECONDS": "3",
+    "HESABU_DESTINATION_COOLING_SECONDS": "0",
+    "HESABU_PAYOUT_APPROVALS_REQUIRED": "1",
+}
+"""What would take days or a second admin, so that a payout can be tried at once."""
 
 console = Console(highlight=False)
 
@@ -76,6 +85,8 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
     migrate(database_location(settings), schema=settings.book)
     base_url = f"http://{settings.host}:{settings.port}"
     environment = {**os.environ, **_sandbox_secrets(settings.data_directory)}
+    for name, text in HURRIED.items():
+        environment.setdefault(name, text)
     environment["HESABU_DATA_DIRECTORY"] = str(settings.data_directory)
     environment["SANDBOX_OPERATOR_CALLBACK_URL"] = f"{base_url}/api/v1/webhooks/sandbox"
     processes = stack.enter_context(_processes(settings, environment))
@@ -83,6 +94,7 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
     environment["HESABU_SANDBOX_URL"] = f"http://127.0.0.1:{operator_port}"
     processes.start("serve")
     processes.start("dispatcher")
+    processes.start("clock")
     _wait_until_ready(base_url, processes, stopped)
     return base_url, processes
 

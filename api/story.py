@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import time
 from typing import TYPE_CHECKING, Any, Final
-from uuid import UUID, uuid4
-
-import httpx
-from rich.markup import escape
+from uuid import uuid4
 
 from api.auth import Role
 from api.replay_command import replay_and_report
-from api.tokens import issue_token
+from api.storyteller import Cast, StoryFailedError, Teller
 
 if TYPE_CHECKING:
     import threading
@@ -21,31 +16,13 @@ if TYPE_CHECKING:
 
     from api.settings import Settings
 
-WAIT_SECONDS_MAX: Final = 30.0
-OPEN: Final = {"initiated", "submitting", "submitted", "submission_unknown"}
 SUCCESS_PHONE: Final = "+254700000000"
 NO_FUNDS_PHONE: Final = "+254700000001"
 FIVE_TIMES_PHONE: Final = "+254700000004"
+DISPUTE_WON_PHONE: Final = "+254700000027"
+PAYOUT_PHONE: Final = "+254700000100"
 
-
-class StoryFailedError(RuntimeError):
-    """A step of the story did not come out as it should."""
-
-
-class Cast:
-    """Who plays: ids that are made at the first run and kept, so that a second run goes on."""
-
-    def __init__(self, settings: Settings) -> None:
-        path = settings.data_directory / "keys" / "story.json"
-        if not path.exists():
-            names = ("creator", "fan", "admin", "auditor")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps({name: str(uuid4()) for name in names}))
-        self.ids = {name: UUID(value) for name, value in json.loads(path.read_text()).items()}
-        self.tokens = {
-            role: issue_token(settings, role=role, subject=self.ids[role.value])
-            for role in (Role.FAN, Role.CREATOR, Role.ADMIN, Role.AUDITOR)
-        }
+OPEN: Final = {"initiated", "submitting", "submitted", "submission_unknown"}
 
 
 class Story:
@@ -56,98 +33,135 @@ class Story:
     ) -> None:
         self._settings = settings
         self._cast = Cast(settings)
-        self._console = console
-        self._stopped = stopped
-        self._client = httpx.Client(base_url=f"{base_url}/api/v1", timeout=30)
+        self._creator = self._cast.ids["creator"]
+        self._tell = Teller(self._cast, base_url, console, stopped)
 
     def play(self) -> None:
         """Play every step. Raises `StoryFailedError` when one does not come out."""
-        creator = self._cast.ids["creator"]
-        self._say("1. An admin registers a creator who is paid in KES; the platform keeps 10 %.")
-        self._call(
-            Role.ADMIN, "POST", "/admin/creators", key="story-register-creator",
-            body={
-                "id": str(creator), "settlement_currency": "KES",
-                "plan": {"fee_basis_points": 1000, "vat_basis_points": 1600},
-            },
-        )  # fmt: skip
-        self._say("2. A fan pays KES 1,250.00. A prompt goes to the phone; the operator confirms.")
-        self._pay(SUCCESS_PHONE, 125_000, expected="succeeded")
-        self._say("3. The creator sees the money: gross less fee and VAT, in the settlement delay.")
-        self._call(Role.CREATOR, "GET", f"/creators/{creator}/balance")
-        self._say("4. The operator sends the same confirmation five times. It pays once.")
-        self._pay(FIVE_TIMES_PHONE, 50_000, expected="succeeded")
-        self._say("5. Another fan's phone has too little money. Nothing moves.")
-        self._pay(NO_FUNDS_PHONE, 99_000, expected="failed")
-        self._say("6. Every line of the creator's account, newest first, with its running balance.")
-        self._call(Role.CREATOR, "GET", f"/creators/{creator}/transactions?limit=3")
-        self._say("7. An auditor reads the log, and the trial balance: debits are credits.")
-        self._call(Role.AUDITOR, "GET", "/audit/events?limit=1&topic=payment.succeeded.v2")
-        self._call(Role.AUDITOR, "GET", "/audit/trial-balance")
-        self._client.close()
-        self._say("8. The auditor trusts nobody: hesabu replay --verify")
+        self._a_fan_pays()
+        self._a_refund_and_a_dispute()
+        self._a_payout()
+        self._an_auditor_looks()
+        self._tell.close()
+        self._tell.say("13. The auditor trusts nobody: hesabu replay --verify")
         if replay_and_report(self._settings) != 0:
             raise StoryFailedError("the books are not what the events say")
 
-    def _pay(self, phone: str, amount: int, *, expected: str) -> None:
-        answer = self._call(
-            Role.FAN, "POST", "/payments", key=str(uuid4()),
+    def _a_fan_pays(self) -> None:
+        tell = self._tell
+        tell.say("1. An admin registers a creator who is paid in KES; the platform keeps 10 %.")
+        tell.call(
+            Role.ADMIN, "POST", "/admin/creators", key="story-register-creator",
             body={
-                "creator_id": str(self._cast.ids["creator"]),
-                "money": {"amount": amount, "currency": "KES"},
-                "phone": phone,
+                "id": str(self._creator), "settlement_currency": "KES",
+                "plan": {"fee_basis_points": 1000, "vat_basis_points": 1600},
             },
         )  # fmt: skip
-        path = f"/payments/{answer['data']['id']}"
-        give_up_at = time.monotonic() + WAIT_SECONDS_MAX
-        state = "initiated"
-        while state in OPEN and time.monotonic() < give_up_at and not self._stopped.is_set():
-            time.sleep(0.2)
-            state = self._send(Role.FAN, "GET", path).json()["data"]["state"]
-        self._call(Role.FAN, "GET", path)
-        if state != expected and not self._stopped.is_set():
-            message = f"payment {path} is {state}, not {expected}"
-            raise StoryFailedError(message)
+        tell.say("2. A fan pays KES 1,250.00. A prompt goes to the phone; the operator confirms.")
+        self._paid = self._pay(SUCCESS_PHONE, 125_000, expected="succeeded")
+        tell.say("3. The creator sees the money: gross less fee and VAT, in the settlement delay.")
+        tell.call(Role.CREATOR, "GET", f"/creators/{self._creator}/balance")
+        tell.say("4. The operator sends the same confirmation five times. It pays once.")
+        self._pay(FIVE_TIMES_PHONE, 50_000, expected="succeeded")
+        tell.say("5. Another fan's phone has too little money. Nothing moves.")
+        self._pay(NO_FUNDS_PHONE, 99_000, expected="failed")
 
-    def _call(
-        self,
-        role: Role,
-        method: str,
-        path: str,
-        *,
-        key: str | None = None,
-        body: dict[str, Any] | None = None,
-    ) -> dict[str, Any]:
-        self._console.print(
-            f"   [bold]{method} /api/v1{escape(path)}[/bold]   ({role})", soft_wrap=True
+    def _a_refund_and_a_dispute(self) -> None:
+        tell, path = self._tell, f"/payments/{self._paid}"
+        tell.say("6. The creator refunds KES 200.00. Everybody gives their part of it back.")
+        tell.call(
+            Role.CREATOR, "POST", f"{path}/refunds", key=str(uuid4()),
+            body={
+                "money": {"amount": 20_000, "currency": "KES"},
+                "reason": "one of the two tickets was returned",
+            },
+        )  # fmt: skip
+        tell.wait_until(
+            "the refund succeeds",
+            lambda: tell.look(Role.FAN, path)["refunds"][0]["state"] == "succeeded",
         )
-        if body is not None:
-            self._console.print(f"   [dim]{escape(json.dumps(body))}[/dim]", soft_wrap=True)
-        answer = self._send(role, method, path, key=key, body=body)
-        shown = json.dumps(answer.json(), indent=2).replace("\n", "\n   ")
-        self._console.print(f"   {answer.status_code} {escape(shown)}\n", soft_wrap=True)
-        if not answer.is_success:
-            message = f"{method} {path} answered {answer.status_code}"
+        tell.say("7. A fan disputes a payment of KES 800.00: it is held, and then it is won.")
+        disputed = f"/payments/{self._pay(DISPUTE_WON_PHONE, 80_000, expected='succeeded')}"
+        tell.wait_until(
+            "the dispute is closed",
+            lambda: [d["state"] for d in tell.look(Role.FAN, disputed)["disputes"]] == ["closed"],
+        )
+        tell.call(Role.CREATOR, "GET", disputed)
+
+    def _a_payout(self) -> None:
+        tell, path = self._tell, f"/creators/{self._creator}"
+        tell.say("8. Money that has been pending long enough is available (here: three seconds).")
+        tell.wait_until("all is released", lambda: self._balance()["pending"] == 0)
+        tell.call(Role.CREATOR, "GET", f"{path}/balance")
+        tell.say("9. The creator says where to be paid; an admin has verified who they are.")
+        tell.call(
+            Role.ADMIN, "PUT", f"/admin{path}/verification", key="story-verification",
+            body={"verification": "verified", "reason": "the identity card was seen"},
+        )  # fmt: skip
+        destination = tell.call(
+            Role.CREATOR, "POST", f"{path}/destinations", key="story-destination",
+            body={"phone": PAYOUT_PHONE},
+        )["data"]["id"]  # fmt: skip
+        tell.call(
+            Role.ADMIN, "POST", f"{path}/destinations/{destination}/verify",
+            key="story-destination-verified",
+        )  # fmt: skip
+        tell.say("10. The float for payouts is filled from what the operator has collected.")
+        tell.call(
+            Role.ADMIN, "POST", "/admin/books/wallet-fundings", key=str(uuid4()),
+            body={
+                "provider": "sandbox", "funded_from": "collection", "reference": str(uuid4()),
+                "money": {"amount": 60_000, "currency": "KES"},
+            },
+        )  # fmt: skip
+        tell.say("11. They ask for KES 500.00. An admin approves; the operator pays it out.")
+        payout = tell.call(
+            Role.CREATOR, "POST", f"{path}/payouts", key=str(uuid4()),
+            body={
+                "destination_id": destination, "money": {"amount": 50_000, "currency": "KES"},
+            },
+        )["data"]["id"]  # fmt: skip
+        tell.call(Role.ADMIN, "POST", f"/admin/payouts/{payout}/approve", key=str(uuid4()))
+        tell.wait_until(
+            "the payout is paid",
+            lambda: tell.look(Role.CREATOR, f"{path}/payouts/{payout}")["state"] == "paid",
+        )
+        tell.call(Role.CREATOR, "GET", f"{path}/payouts/{payout}")
+        tell.call(Role.CREATOR, "GET", f"{path}/balance")
+
+    def _an_auditor_looks(self) -> None:
+        tell = self._tell
+        tell.say("12. Assets cover what is owed; every line has its running balance and its event.")
+        tell.call(Role.ADMIN, "GET", "/admin/coverage")
+        tell.call(Role.CREATOR, "GET", f"/creators/{self._creator}/transactions?limit=3")
+        tell.call(Role.AUDITOR, "GET", "/audit/events?limit=1&topic=payment.succeeded.v2")
+        tell.call(Role.AUDITOR, "GET", "/audit/trial-balance")
+
+    def _balance(self) -> dict[str, Any]:
+        [balance] = self._tell.look(Role.CREATOR, f"/creators/{self._creator}/balance")["balances"]
+        found: dict[str, Any] = balance
+        return found
+
+    def _pay(self, phone: str, amount: int, *, expected: str) -> str:
+        """Pay, wait for the end, and show it; the payment's id."""
+        tell = self._tell
+        payment = str(
+            tell.call(
+                Role.FAN, "POST", "/payments", key=str(uuid4()),
+                body={
+                    "creator_id": str(self._creator),
+                    "money": {"amount": amount, "currency": "KES"},
+                    "phone": phone,
+                },
+            )["data"]["id"]
+        )  # fmt: skip
+        path = f"/payments/{payment}"
+        tell.wait_until("the payment ends", lambda: tell.look(Role.FAN, path)["state"] not in OPEN)
+        state = tell.call(Role.FAN, "GET", path)["data"]["state"]
+        if state not in {expected, *OPEN}:
+            message = f"payment {payment} is {state}, not {expected}"
             raise StoryFailedError(message)
-        document: dict[str, Any] = answer.json()
-        return document
-
-    def _send(
-        self,
-        role: Role,
-        method: str,
-        path: str,
-        *,
-        key: str | None = None,
-        body: dict[str, Any] | None = None,
-    ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._cast.tokens[role]}"}
-        if key is not None:
-            headers["Idempotency-Key"] = key
-        return self._client.request(method, path, headers=headers, json=body)
-
-    def _say(self, text: str) -> None:
-        self._console.print(f"[green]{text}[/green]", soft_wrap=True)
+        return payment
 
 
 def where_to_look(settings: Settings, base_url: str, console: Console) -> None:
