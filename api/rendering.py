@@ -52,7 +52,7 @@ def _rendered_flows(flows: Flows) -> dict[str, Any]:
     return {
         "releases_at": flows.releases_at,
         "released": flows.released,
-        "refundable": flows.remaining().gross,
+        "refundable": flows.refundable(),
         "refunds": [_rendered_refund(refund) for refund in flows.refunds.values()],
         "refund_requests": sorted(flows.wishes),
         "disputes": [_rendered_dispute(dispute) for dispute in flows.disputes.values()],

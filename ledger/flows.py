@@ -212,6 +212,13 @@ class Flows:
         )
         return self.gross - refunds - sum(d.taken_amount for d in self.disputes.values())
 
+    def refundable(self) -> int:
+        """What may still be asked back: within the cap, and of what remains of the parts.
+
+        They differ where a provider took more than there was while a refund was on its way.
+        """
+        return max(0, min(self.remaining().gross, self.not_taken()))
+
     def refund_named(self, provider_refund: str | None) -> Refund | None:
         """The refund that the provider calls so; none, when it does not say what it calls it."""
         if provider_refund is None:

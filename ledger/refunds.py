@@ -143,7 +143,7 @@ def _refundable(payment: Payment, money: Money | None, step: int) -> Money:
     expected = payment.money.currency
     if money is not None and money.currency != expected:
         raise CurrencyDiffers(expected=expected, currency=money.currency)
-    left = payment.flows.remaining().gross
+    left = payment.flows.refundable()
     amount = left if money is None else money.amount
     if not 0 < amount <= left:
         raise RefundExceedsPayment(refundable=left)
@@ -166,7 +166,7 @@ def ask(payment: Payment | None, command: AskForRefund, at: Occasion) -> list[Le
         raise PaymentNotRefundable(state=payment.state)
     if payment.flows.wishes:
         raise FanRefundAlreadyOpen
-    if payment.flows.remaining().gross == 0:
+    if payment.flows.refundable() == 0:
         raise RefundExceedsPayment(refundable=0)
     return [
         FanRefundRequested(
