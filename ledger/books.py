@@ -244,8 +244,20 @@ def _check_adjustable(posting: Posting, find: Callable[[UUID], Creator | None]) 
         raise CurrencyDiffers(expected=creator.settlement_currency, currency=posting.currency)
 
 
-def issue(series: DocumentSeries | None, command: IssueDocument, at: Occasion) -> DocumentIssued:
-    """Issue the next document of a series."""
+def issue(
+    series: DocumentSeries | None,
+    command: IssueDocument,
+    at: Occasion,
+    *,
+    claimed_by: UUID | None,
+) -> DocumentIssued:
+    """Issue the next document of a series.
+
+    `claimed_by` is the series that has the creator's document of this kind and month, if there is
+    one: then `AlreadyExists` is raised.
+    """
+    if claimed_by is not None:
+        raise AlreadyExists
     return DocumentIssued(
         originator_id=command.series_id,
         originator_version=1 if series is None else series.version + 1,

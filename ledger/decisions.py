@@ -175,7 +175,10 @@ def decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
         ):
             return _decide_fact(command, stream, states, at)
         case IssueDocument(series_id=stream):
-            return _about(stream, [books.issue(states.series(stream), command, at)])
+            issued = books.issue(
+                states.series(stream), command, at, claimed_by=states.claimed_by(command)
+            )
+            return _about(stream, [issued])
         case _:
             return _about(command.creator_id, _decide_creator(command, states, at))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-from ledger.commands.base import CallbackCommand, Command
+from ledger.commands.base import CallbackCommand, Command, IdempotencyKey
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ledger.commands.reports import SettlementReport
     from ledger.events.documents import DocumentKind, DocumentLine
     from ledger.money import Money
+
+DOCUMENTS: Final = "document"
+"""The scope of the keys that documents have for ever: `creator:month:kind`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,3 +114,7 @@ class IssueDocument(Command):
     def streams(self) -> tuple[UUID, ...]:
         """The series."""
         return (self.series_id,)
+
+    def natural_keys(self) -> tuple[IdempotencyKey, ...]:
+        """A creator gets one document of a kind about a month, whatever is asked later."""
+        return (IdempotencyKey(DOCUMENTS, f"{self.creator_id}:{self.month}:{self.kind}"),)
