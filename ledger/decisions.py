@@ -76,6 +76,7 @@ from ledger.commands import (
     WithdrawEarnings,
 )
 from ledger.creator import evolve_creator
+from ledger.errors import AlreadyExists
 from ledger.events import (
     BooksEvent,
     CreatorEvent,
@@ -111,6 +112,15 @@ class Decision:
 
 def decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
     """Decide one command on the state before it. Raises the `Refused` that applies."""
+    decision = _decide(command, states, at)
+    for event in decision.events:
+        if event.originator_version == 1 and states.exists(event.originator_id):
+            # The id of what would be new names something of another kind.
+            raise AlreadyExists
+    return decision
+
+
+def _decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
     match command:
         case InitiatePayment(payment_id=stream):
             initiated = payment.initiate(states.creator(command.creator_id), command, at)
