@@ -52,7 +52,8 @@ def deploy(
 @pytest.fixture(scope="session")
 def doors(deploy: Callable[..., Deployment]) -> Iterator[Deployment]:
     """Two API processes, and nothing that acts by itself."""
-    with deploy().add_apis(2) as running:
+    # A day is too long to wait for a destination to cool.
+    with deploy(DESTINATION_COOLING_SECONDS="0").add_apis(2) as running:
         yield running
 
 

@@ -155,7 +155,7 @@ class OperatorProcess(HttpProcess):
 
 
 class Deployment:
-    """A book with API processes, and if asked for, an operator and dispatchers.
+    """A book with API processes, and if asked for, an operator, dispatchers and clocks.
 
     `settings` are environment variables of every process, without the prefix `HESABU_`.
     """
@@ -175,6 +175,7 @@ class Deployment:
         self._settings = settings
         self.apis: list[ApiProcess] = []
         self.dispatchers: list[Process] = []
+        self.clocks: list[Process] = []
         self._operator: OperatorProcess | None = None
         self._issuer = Settings(data_directory=directory)
         self.admin = self.person(Role.ADMIN)
@@ -198,7 +199,7 @@ class Deployment:
     @property
     def processes(self) -> list[Process]:
         operators = [] if self._operator is None else [self._operator]
-        return [*operators, *self.apis, *self.dispatchers]
+        return [*operators, *self.apis, *self.dispatchers, *self.clocks]
 
     def environment(self) -> dict[str, str]:
         """The settings of every process of this deployment."""
@@ -240,6 +241,14 @@ class Deployment:
             name = f"dispatcher-{len(self.dispatchers) + 1}"
             arguments = ["api.cli", "dispatcher"]
             self.dispatchers.append(Process(name, arguments, self.environment(), self.directory))
+        return self
+
+    def add_clocks(self, count: int) -> Self:
+        """Clocks. Not started yet."""
+        for _ in range(count):
+            name = f"clock-{len(self.clocks) + 1}"
+            arguments = ["api.cli", "clock"]
+            self.clocks.append(Process(name, arguments, self.environment(), self.directory))
         return self
 
     def __enter__(self) -> Self:
