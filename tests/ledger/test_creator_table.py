@@ -39,6 +39,7 @@ from ledger.events import (
     DebtWrittenOff,
     DestinationAdded,
     DestinationRemoved,
+    DestinationVerified,
     FeePlanAssigned,
     FundsHeld,
     HoldReleased,
@@ -81,13 +82,16 @@ from tests.money_builders import (
 )
 
 HOLD: Final = uuid4()
+UNVERIFIED: Final = uuid4()
 EXPIRY: Final = NOON + timedelta(days=1)
 AVAILABLE: Final = 88_400 - 1_000
 
 
 def verified() -> History:
-    """With a destination, 1,000 held and 87,400 available."""
-    return payable().given(hold_funds(CREATOR, 1_000, EXPIRY, hold_id=HOLD))
+    """With a destination and one that is not verified, 1,000 held and 87,400 available."""
+    return payable().given(
+        add_destination(CREATOR, UNVERIFIED), hold_funds(CREATOR, 1_000, EXPIRY, hold_id=HOLD)
+    )
 
 
 def in_debt() -> History:
@@ -130,7 +134,8 @@ close                     !cre clos clos clos clos clos clos !clo !clo
 set the tax profile       !cre taxp taxp taxp taxp taxp taxp taxp taxp
 add a destination         !cre dest dest dest dest dest dest dest dest
 add it again              !cre !exi !exi !exi !exi !exi !exi !exi !exi
-verify the destination    !cre -    -    -    -    -    -    -    -
+verify the destination    !cre desv desv desv desv desv desv desv desv
+verify it again           !cre -    -    -    -    -    -    -    -
 verify an unknown one     !cre !des !des !des !des !des !des !des !des
 remove the destination    !cre remo remo remo remo remo remo remo remo
 remove an unknown one     !cre !des !des !des !des !des !des !des !des
@@ -168,7 +173,8 @@ COMMANDS: Final[dict[str, LedgerCommand]] = {
     "set the tax profile": set_tax_profile(CREATOR),
     "add a destination": add_destination(CREATOR, uuid4()),
     "add it again": add_destination(CREATOR, DESTINATION),
-    "verify the destination": verify_destination(CREATOR, DESTINATION),
+    "verify the destination": verify_destination(CREATOR, UNVERIFIED),
+    "verify it again": verify_destination(CREATOR, DESTINATION),
     "verify an unknown one": verify_destination(CREATOR, NOBODY),
     "remove the destination": remove_destination(CREATOR, DESTINATION),
     "remove an unknown one": remove_destination(CREATOR, NOBODY),
@@ -221,6 +227,7 @@ CELLS: Final[dict[str, Decided]] = {
     "clos": ([CreatorClosed], None),
     "taxp": ([TaxProfileSet], None),
     "dest": ([DestinationAdded], None),
+    "desv": ([DestinationVerified], None),
     "remo": ([DestinationRemoved], None),
     "sche": ([PayoutScheduleSet], None),
     "hold": ([FundsHeld], None),
