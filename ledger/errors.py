@@ -5,7 +5,7 @@
     │   ├── NotFound                unknown, or somebody else's: one answer for both
     │   │   ├── CreatorNotFound, PaymentNotFound, RefundNotFound, FanRefundNotFound
     │   │   ├── DisputeNotFound, ReceiptNotFound, HoldNotFound
-    │   │   └── PayoutNotFound, DestinationNotFound, ProposalNotFound
+    │   │   └── PayoutNotFound, DestinationNotFound, ProposalNotFound, DocumentNotFound
     │   ├── NotInThisState          the message names the state
     │   │   ├── CreatorAlreadyRegistered, CreatorStandingUnchanged
     │   │   ├── CreatorIsClosed, CreatorIsSuspended
@@ -127,6 +127,12 @@ class ProposalNotFound(NotFound):
     """There is no proposal with this id."""
 
     code = "proposal_not_found"
+
+
+class DocumentNotFound(NotFound):
+    """This creator has no document with this number. Their numbers are in the list of them."""
+
+    code = "document_not_found"
 
 
 class NotInThisState(Refused):
