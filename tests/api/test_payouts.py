@@ -269,13 +269,13 @@ def test_payouts_are_listed_newest_first_in_pages_and_no_other_creators_are(
     assert [each["id"] for each in whole["items"]] == asked[::-1]
     assert [each["state"] for each in whole["items"]].count("cancelled") == 1
     assert whole["next_cursor"] is None
-    found, cursor = [], ""
-    while cursor is not None:
-        query = f"&cursor={cursor}" if cursor else ""
-        page = payee.done(payee.creator, "GET", f"/payouts?limit=2{query}")
+    page = payee.done(payee.creator, "GET", "/payouts?limit=2")
+    found = page["items"]
+    while page["next_cursor"] is not None:
+        path = f"/payouts?limit=2&cursor={page['next_cursor']}"
+        page = payee.done(payee.creator, "GET", path)
         found += page["items"]
         assert page["position"] >= whole["position"]
-        cursor = page["next_cursor"]
     assert found == whole["items"]
     assert payee.done(other.creator, "GET", f"{other.path}/payouts")["items"][0]["id"] not in asked
 
