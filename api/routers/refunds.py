@@ -100,6 +100,7 @@ async def request_refund(
             money=body.money,
             reason=body.reason,
             request_id=body.request_id,
+            step=await _step(request, payment_id),
             **command_fields(caller, _key(request, caller, key, body), request),
         ),
         202,
@@ -185,6 +186,17 @@ async def note_dispute_evidence(  # noqa: PLR0917 - path parameters, by name
         ),
         201,
     )
+
+
+async def _step(request: Request, payment_id: UUID) -> int:
+    """The step in which the payment's provider moves money, in minor units."""
+    doors = doors_of(request)
+    read = await doors.payments.get(payment_id)
+    provider = None if read is None else doors.providers.get(read.payment.provider)
+    if read is None or provider is None:
+        return 1
+    terms = provider.terms(read.payment.money.currency, expires_after_seconds=1)
+    return 1 if terms is None else terms.step
 
 
 def _creator(caller: Caller) -> UUID | None:
