@@ -144,7 +144,8 @@ def _refundable(payment: Payment, money: Money | None, step: int) -> Money:
     if money is not None and money.currency != expected:
         raise CurrencyDiffers(expected=expected, currency=money.currency)
     left = payment.flows.refundable()
-    amount = left if money is None else money.amount
+    # All that is left, as far as the provider can move it.
+    amount = left - left % step if money is None else money.amount
     if not 0 < amount <= left:
         raise RefundExceedsPayment(refundable=left)
     if amount % step:
