@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from math import ceil, floor
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from ledger.accounts import (
     BANK,
@@ -57,7 +62,7 @@ from ledger.events import (
 )
 from ledger.inbox import InboxEntry
 from ledger.journal_entry import entry
-from ledger.money import Money
+from ledger.money import AMOUNT_MAX, Money
 from tests.builders import PROVIDER, envelope, initiate_payment, kes, natural_key, register_creator
 from tests.ledger.given import History
 from tests.ledger.scenes import CREATOR, NOBODY
@@ -261,3 +266,30 @@ def test_documents_of_a_series_are_numbered_without_a_gap() -> None:
     issued = [event for event in history.events if isinstance(event, DocumentIssued)]
     assert [event.originator_version for event in issued] == [1, 2, 3]
     assert {event.originator_id for event in issued} == {SERIES}
+
+
+@given(
+    paid=st.integers(1, AMOUNT_MAX),
+    numerator=st.integers(1, 10**12),
+    denominator=st.integers(1, 10**12),
+    off=st.integers(-2, 2),
+)
+def test_what_is_received_agrees_with_the_rate_to_within_one_unit(
+    paid: int, numerator: int, denominator: int, off: int
+) -> None:
+    exact = Fraction(paid * numerator, denominator)
+    received = floor(exact) + off
+    assume(1 <= received <= AMOUNT_MAX)
+    command = replace(
+        exchange(received),
+        paid=kes(paid),
+        rate_numerator=numerator,
+        rate_denominator=denominator,
+    )
+    try:
+        events = History().decide(command).events
+    except RateDiffers:
+        assert received not in {floor(exact), ceil(exact)}
+    else:
+        assert received in {floor(exact), ceil(exact)}
+        assert len(events) == 1
