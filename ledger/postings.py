@@ -265,6 +265,16 @@ def return_reopened_as_succeeded(parked: Money, *, provider: str, paid_from: str
     return entry(parked.currency, (suspense(provider), parked.amount), (paid_from, -parked.amount))
 
 
+def spent_receipt_returned(parked: Money, *, paid_from: str) -> JournalEntry:
+    """A return that had failed was paid after its money had gone another way: an expense."""
+    return entry(parked.currency, (DISPUTES, parked.amount), (paid_from, -parked.amount))
+
+
+def spent_receipt_came_back(parked: Money, *, paid_from: str) -> JournalEntry:
+    """And that came back."""
+    return entry(parked.currency, (paid_from, parked.amount), (DISPUTES, -parked.amount))
+
+
 def _shared(
     reversal: Reversal, creator: CreatorLeg, creator_id: UUID, *, sign: int
 ) -> tuple[Leg, ...]:

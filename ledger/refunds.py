@@ -19,7 +19,6 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 from uuid import UUID, uuid5
 
-from ledger.accounts import DISPUTES
 from ledger.callbacks import ReportDecision, Verdict
 from ledger.commands.reports import RefundClaim, RefundReport
 from ledger.errors import (
@@ -53,7 +52,7 @@ from ledger.events import (
     RefundSucceeded,
 )
 from ledger.flows import REFUND_OPEN, Flows, ParkedState, Refund, RefundState
-from ledger.journal_entry import JournalEntry, entry
+from ledger.journal_entry import JournalEntry
 from ledger.money import Money
 from ledger.payment import Payment, PaymentState
 from ledger.postings import (
@@ -65,6 +64,8 @@ from ledger.postings import (
     return_failed,
     return_reopened_as_failed,
     return_reopened_as_succeeded,
+    spent_receipt_came_back,
+    spent_receipt_returned,
 )
 from ledger.reversals import (
     CreatorLeg,
@@ -377,11 +378,7 @@ def _returned_after_all(
             refund.money, provider=parked.provider, paid_from=report.paid_from
         )
         if waiting
-        else entry(
-            refund.money.currency,
-            (DISPUTES, refund.money.amount),
-            (report.paid_from, -refund.money.amount),
-        )
+        else spent_receipt_returned(refund.money, paid_from=report.paid_from)
     )
     events: list[LedgerEvent] = [
         RefundReopenedAsSucceeded(
@@ -446,11 +443,7 @@ def _came_back(owner: Owner, refund: Refund, paid_from: str) -> JournalEntry:
     if refund.returns is not None:
         provider = owner.flows.parked[refund.returns].provider
         if refund.excess:
-            return entry(
-                refund.money.currency,
-                (account, refund.money.amount),
-                (DISPUTES, -refund.money.amount),
-            )
+            return spent_receipt_came_back(refund.money, paid_from=account)
         return return_reopened_as_failed(refund.money, provider=provider, paid_from=account)
     assert isinstance(owner, Payment)  # noqa: S101 - a receipt has returns only
     return refund_reopened_as_failed(
