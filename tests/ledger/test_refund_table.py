@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from ledger.accounts import DISPUTES
 from ledger.callbacks import Verdict
 from ledger.commands import LedgerCommand, RecordRefundReport, RefundClaim
 from ledger.errors import (
@@ -71,18 +72,6 @@ NAME: Final = "RE-1"
 def returned(history: History, stream: UUID, transaction: str) -> History:
     receipt = parked_at(stream, transaction)
     return history.given(propose(ReturnReceipt(refund_id=REFUND, receipt=receipt, reason=REASON)))
-
-
-def allocated(history: History, stream: UUID, transaction: str) -> History:
-    """The money came back, and then paid another payment that had expired."""
-    action = AllocateReceipts(
-        payment_id=OTHER_PAYMENT,
-        receipts=(parked_at(stream, transaction),),
-        settlement_delay_seconds=0,
-        reason=REASON,
-    )
-    history.given(initiate_payment(CREATOR, payment_id=OTHER_PAYMENT))
-    return history.at(EXPIRES_AT).given(expire_payment(OTHER_PAYMENT), propose(action))
 
 
 def parked_at(stream: UUID, transaction: str) -> ReceiptReference:
@@ -168,6 +157,19 @@ RETURN_ON_A_RECEIPT: Final = Kind(
     RECEIPT, GROSS, unmatched, lambda: returned(unmatched(), RECEIPT, UNMATCHED)
 )
 
+
+def spent(kind: Kind, transaction: str) -> History:
+    """The return failed, and then the money paid another payment that had expired."""
+    action = AllocateReceipts(
+        payment_id=OTHER_PAYMENT,
+        receipts=(parked_at(kind.stream, transaction),),
+        settlement_delay_seconds=0,
+        reason=REASON,
+    )
+    history = kind.failed().given(initiate_payment(CREATOR, payment_id=OTHER_PAYMENT))
+    return history.at(EXPIRES_AT).given(expire_payment(OTHER_PAYMENT), propose(action))
+
+
 REFUNDS: Final = """
                      none reqd ting mitt unkn succ fail unsent taken
 start                !rnf star !st  !st  !st  !st  !st  !na    !na
@@ -191,25 +193,25 @@ nobody's             !dis !dis !dis !dis !dis !dis !dis !dis   !dis
 """
 
 RETURNS: Final = """
-                     none reqd ting mitt unkn succ fail spent
-start                !rnf star !st  !st  !st  !st  !st  !st
-start an unknown one !rnf !rnf !rnf !rnf !rnf !rnf !rnf !rnf
-submitted            !rnf -    mitt -    mitt -    -    -
-unknown              !rnf -    unkn -    -    -    -    -
-pending              ign  ign  ign  ign  ign  ign  ign  ign
-succeeded            !dis succ succ succ succ dup  resu resb
-succeeded, older     !dis succ succ succ succ dup  dup  dup
-succeeded, newer     !dis succ succ succ succ dup  resu resb
-succeeded, nameless  !dis !dis !dis !dis !dis dup  !dis !dis
-failed               ign  fail fail fail fail refa dup  dup
-failed, older        ign  fail fail fail fail dup  dup  dup
-failed, newer        ign  fail fail fail fail refa dup  dup
-failed, nameless     ign  fail fail fail fail refa dup  dup
-another amount       !dis !dis !dis !dis !dis !dis !dis !dis
-another amount fails ign  !dis !dis !dis !dis !dis !dis !dis
-another currency     !dis !dis !dis !dis !dis !dis !dis !dis
-by its name alone    !dis !dis !dis !dis !dis dup  !dis !dis
-nobody's             !dis !dis !dis !dis !dis !dis !dis !dis
+                     none reqd ting mitt unkn succ fail spent again
+start                !rnf star !st  !st  !st  !st  !st  !st   !st
+start an unknown one !rnf !rnf !rnf !rnf !rnf !rnf !rnf !rnf  !rnf
+submitted            !rnf -    mitt -    mitt -    -    -     -
+unknown              !rnf -    unkn -    -    -    -    -     -
+pending              ign  ign  ign  ign  ign  ign  ign  ign   ign
+succeeded            !dis succ succ succ succ dup  resu resb  dup
+succeeded, older     !dis succ succ succ succ dup  dup  dup   dup
+succeeded, newer     !dis succ succ succ succ dup  resu resb  dup
+succeeded, nameless  !dis !dis !dis !dis !dis dup  !dis !dis  dup
+failed               ign  fail fail fail fail refa dup  dup   refa
+failed, older        ign  fail fail fail fail dup  dup  dup   dup
+failed, newer        ign  fail fail fail fail refa dup  dup   refa
+failed, nameless     ign  fail fail fail fail refa dup  dup   refa
+another amount       !dis !dis !dis !dis !dis !dis !dis !dis  !dis
+another amount fails ign  !dis !dis !dis !dis !dis !dis !dis  !dis
+another currency     !dis !dis !dis !dis !dis !dis !dis !dis  !dis
+by its name alone    !dis !dis !dis !dis !dis dup  !dis !dis  dup
+nobody's             !dis !dis !dis !dis !dis !dis !dis !dis  !dis
 """
 
 CELLS: Final[dict[str, Decided]] = {
@@ -255,7 +257,10 @@ TABLES: Final = {
         text=RETURNS,
         states={
             **RETURN_ON_A_PAYMENT.states(),
-            "spent": lambda: allocated(RETURN_ON_A_PAYMENT.failed(), PAYMENT, "LESS"),
+            "spent": lambda: spent(RETURN_ON_A_PAYMENT, "LESS"),
+            "spent and returned": lambda: spent(RETURN_ON_A_PAYMENT, "LESS").given(
+                RETURN_ON_A_PAYMENT.report(RefundClaim.SUCCEEDED, NOON)
+            ),
         },
         commands=RETURN_ON_A_PAYMENT.commands(),
         cells=CELLS,
@@ -264,7 +269,10 @@ TABLES: Final = {
         text=RETURNS,
         states={
             **RETURN_ON_A_RECEIPT.states(),
-            "spent": lambda: allocated(RETURN_ON_A_RECEIPT.failed(), RECEIPT, UNMATCHED),
+            "spent": lambda: spent(RETURN_ON_A_RECEIPT, UNMATCHED),
+            "spent and returned": lambda: spent(RETURN_ON_A_RECEIPT, UNMATCHED).given(
+                RETURN_ON_A_RECEIPT.report(RefundClaim.SUCCEEDED, NOON)
+            ),
         },
         commands=RETURN_ON_A_RECEIPT.commands(),
         cells=CELLS,
@@ -293,3 +301,13 @@ def test_a_command_in_a_state_is_decided_as_the_table_says(
     kind: str, command: str, state: str
 ) -> None:
     TABLES[kind].happens(command, state)
+
+
+def test_a_return_that_was_paid_after_all_is_an_expense_once_its_money_is_spent() -> None:
+    kind = RETURN_ON_A_RECEIPT
+    history = spent(kind, UNMATCHED)
+    before = history.balances()
+    history.given(kind.report(RefundClaim.SUCCEEDED, NOON))
+    assert history.balances()[DISPUTES, "KES"] == kind.amount
+    history.given(kind.report(FAILED, NOON + MOMENT))
+    assert history.balances() == before
