@@ -1,0 +1,48 @@
+"""How it is written down who may do what: a rule for each route."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from api.auth import Role
+
+if TYPE_CHECKING:
+    from tests.api.deployment import Person
+
+
+class Route(NamedTuple):
+    """A route by method and path."""
+
+    method: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Rule:
+    """For the roles that may: the status with one's own object, and with another's."""
+
+    own: dict[Role, int]
+    anothers: dict[Role, int]
+
+
+@dataclass(frozen=True)
+class World:
+    """Somebody of every role, and the things of others."""
+
+    callers: dict[Role, Person]
+    other_fan: Person
+    other_creator: Person
+
+
+def same(status: int, *roles: Role) -> Rule:
+    """It makes no difference whose it is."""
+    return Rule(dict.fromkeys(roles, status), dict.fromkeys(roles, status))
+
+
+READ_BY_AUDITORS: Final = same(200, Role.AUDITOR, Role.ADMIN)
+READ_BY_ITS_CREATOR: Final = Rule(
+    {Role.CREATOR: 200, Role.ADMIN: 200}, {Role.CREATOR: 403, Role.ADMIN: 200}
+)
+BY_ADMINS: Final = same(200, Role.ADMIN)
+MADE_BY_ADMINS: Final = same(201, Role.ADMIN)
