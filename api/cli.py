@@ -26,6 +26,7 @@ from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
 from api.log_follower import LogFollower
 from api.observability import configure_logging
+from api.posting_rules import posting_rules
 from api.providers.registry import providers_of
 from api.replay_command import replay_and_report
 from api.sandbox_operator.__main__ import main as operate
@@ -147,11 +148,12 @@ def sandbox_operator(
 def docs(
     directory: Annotated[Path, typer.Option(help="Where the generated files go.")] = Path("docs"),
 ) -> None:
-    """Write the generated documentation: docs/openapi.json."""
+    """Write the generated documentation: openapi.json and posting-rules.md under docs/."""
     directory.mkdir(parents=True, exist_ok=True)
     document = create_app(_settings()).openapi()
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
     (directory / "openapi.json").write_text(text + "\n", encoding="utf-8")
+    (directory / "posting-rules.md").write_text(posting_rules(), encoding="utf-8")
 
 
 def _settings() -> Settings:
