@@ -63,6 +63,11 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     }
 
 
+NOT_MODIFIED: dict[int | str, dict[str, Any]] = {
+    304: {"description": "What `If-None-Match` names is still so; there is no body."}
+}
+"""What a route declares that answers with an `ETag`."""
+
 DESCRIPTIONS = {
     400: "The request is not valid; details name the fields.",
     401: "No token, or one that is not valid.",

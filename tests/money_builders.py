@@ -311,13 +311,16 @@ def set_payout_schedule(
     creator_id: UUID,
     destination_id: UUID | None,
     interval: Literal["weekly", "monthly"] | None = "weekly",
+    *,
+    day: int = 1,
+    minimum: int = 1,
 ) -> SetPayoutSchedule:
     return SetPayoutSchedule(
         creator_id=creator_id,
         interval=interval,
-        day=1,
+        day=day,
         destination_id=destination_id,
-        minimum=1,
+        minimum=minimum,
         **envelope(None),
     )
 

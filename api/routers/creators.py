@@ -11,7 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of
-from api.responses import Success, documented, success
+from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import MinPosition, Position, own_creator, router
 from ledger.errors import CreatorNotFound
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
@@ -84,7 +84,7 @@ class TransactionsData(BaseModel):
 @routes.get(
     "/{creator_id}/balance",
     response_model=Success[BalanceData],
-    responses=documented(404, 409),
+    responses={**documented(404, 409), **NOT_MODIFIED},
 )
 async def read_balance(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,

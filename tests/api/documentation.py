@@ -63,6 +63,8 @@ class Documentation:
         if documented is None:
             message = f"{operation} answers {response.status_code}: {response.text[:500]}"
             raise UndocumentedAnswerError(message)
+        if "content" not in documented and not response.content:
+            return
         media_type = response.headers.get("content-type", "").partition(";")[0]
         if media_type not in documented.get("content", {}):
             message = f"{operation} answers {response.status_code} as {media_type}"
