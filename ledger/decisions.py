@@ -114,8 +114,10 @@ def decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
     """Decide one command on the state before it. Raises the `Refused` that applies."""
     decision = _decide(command, states, at)
     for event in decision.events:
-        if event.originator_version == 1 and states.exists(event.originator_id):
-            # The id of what would be new names something of another kind.
+        # The id of what would be new names something of another kind. Of streams that the command
+        # does not ask for a turn knows some by chance: those the database refuses, in any turn.
+        stream = event.originator_id
+        if event.originator_version == 1 and states.exists(stream) and stream in command.streams():
             raise AlreadyExists
     return decision
 

@@ -44,7 +44,13 @@ class History:
 
     def decide(self, command: LedgerCommand) -> Decision:
         """Decide, and change nothing. Raises what the decision raises."""
-        states = States(self.aggregates, self.claims, self._guards(command))
+        # As in a turn: a decision sees the streams that its command asks for.
+        asked = {
+            stream: self.aggregates[stream]
+            for stream in command.streams()
+            if stream in self.aggregates
+        }
+        states = States(asked, self.claims, self._guards(command))
         return decide(command, states, replace(occasion(self.now), actor=command.actor))
 
     def when(self, command: LedgerCommand) -> Decision:
