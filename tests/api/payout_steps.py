@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx
 
 from api.auth import Role
+from ledger.application import Ledger
+from ledger.database.connections import BookLocation
+from ledger.database.roles import DatabaseRole
 from tests.api.deployment import PHONE_PREFIX
+from tests.money_builders import payout_unknown, start_payout
 
 if TYPE_CHECKING:
     from tests.api.deployment import ApiProcess, Deployment, Person
@@ -25,9 +30,11 @@ def kes(amount: int) -> dict[str, Any]:
 class Payee:
     """A verified creator with money, and a verified destination of theirs, cooled where it may."""
 
-    def __init__(self, doors: Deployment, *, available: int = AVAILABLE) -> None:
+    def __init__(
+        self, doors: Deployment, *, available: int = AVAILABLE, creator: Person | None = None
+    ) -> None:
         self.doors = doors
-        self.creator = doors.creator()
+        self.creator = creator or doors.creator()
         self.path = f"/creators/{self.creator.id}"
         if available:
             self.give(available)
@@ -110,10 +117,30 @@ class Payee:
             -1
         ]
 
+    def unknown_payout(self, amount: int) -> str:
+        """A payout whose provider never answered; no dispatcher is needed."""
+        payout = self.payout(amount)
+        self.approve(payout, *admins(self.doors, 2))
+        ledger = Ledger(BookLocation(self.doors.database, DatabaseRole.DISPATCHER))
+        ledger.execute_one(start_payout(UUID(payout), self.creator.id))
+        ledger.execute_one(payout_unknown(UUID(payout)))
+        ledger.close()
+        return payout
+
+    def hold(self, amount: int) -> str:
+        """Money that is reserved for a day; the hold's id."""
+        body = {"money": kes(amount), "reason": REASON, "expires_at": tomorrow()}
+        return str(self.done(self.doors.admin, "POST", f"/admin{self.path}/holds", body)["id"])
+
     def funds(self) -> dict[str, int]:
         """What the creator has in KES, by name."""
         [funds] = self.done(self.creator, "GET", "/balance")["balances"]
         return {name: amount for name, amount in funds.items() if name != "currency"}
+
+
+def tomorrow() -> str:
+    """A time that has not come yet."""
+    return (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
 def admins(doors: Deployment, count: int) -> list[Person]:

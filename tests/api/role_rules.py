@@ -40,9 +40,12 @@ def same(status: int, *roles: Role) -> Rule:
     return Rule(dict.fromkeys(roles, status), dict.fromkeys(roles, status))
 
 
+def by_its_creator(status: int) -> Rule:
+    """Its creator may, and every admin."""
+    return Rule({Role.CREATOR: status, Role.ADMIN: status}, {Role.CREATOR: 403, Role.ADMIN: status})
+
+
 READ_BY_AUDITORS: Final = same(200, Role.AUDITOR, Role.ADMIN)
-READ_BY_ITS_CREATOR: Final = Rule(
-    {Role.CREATOR: 200, Role.ADMIN: 200}, {Role.CREATOR: 403, Role.ADMIN: 200}
-)
+READ_BY_ITS_CREATOR: Final = by_its_creator(200)
 BY_ADMINS: Final = same(200, Role.ADMIN)
 MADE_BY_ADMINS: Final = same(201, Role.ADMIN)

@@ -13,7 +13,7 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from api.auth import Allow, Role
-from tests.api import book_requests
+from tests.api import book_requests, payout_requests
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.role_rules import (
     BY_ADMINS,
@@ -59,6 +59,7 @@ RULES: Final = {
     Route("GET", "/audit/accounts/{account}/entries"): READ_BY_AUDITORS,
     Route("GET", "/audit/trial-balance"): READ_BY_AUDITORS,
     **book_requests.RULES,
+    **payout_requests.RULES,
 }
 """A part of the API may have its rules, and requests that are right, in a module of its own."""
 
@@ -132,6 +133,8 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
         request["key"] = str(uuid4())
     if (of_books := book_requests.book_request(doors, route, creator)) is not None:
         return {**request, **of_books}
+    if (of_payouts := payout_requests.payout_request(doors, route, creator)) is not None:
+        return {**request, **of_payouts}
     match route:
         case Route("POST", "/payments"):
             request["json"] = payment_body(creator)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -11,17 +10,13 @@ import pytest
 
 from ledger.key_store import KeyStore
 from ledger.vault import READ_ENTRY, unseal, vault_entry
-from tests.api.payout_steps import AVAILABLE, REASON, Payee, kes, told
+from tests.api.payout_steps import AVAILABLE, REASON, Payee, kes, told, tomorrow
 from tests.databases import rows, superuser
 
 if TYPE_CHECKING:
     from tests.api.deployment import Deployment
 
 WHY: Final = {"reason": REASON}
-
-
-def _tomorrow() -> str:
-    return (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
 
 def test_everything_about_a_creator_is_told_at_one_position(doors: Deployment) -> None:
@@ -36,7 +31,7 @@ def test_everything_about_a_creator_is_told_at_one_position(doors: Deployment) -
     payee.done(payee.creator, "PUT", "/payout-schedule", schedule)
     tax = {"country": "KE", "withholding_basis_points": 500}
     payee.done(admin, "PUT", f"/admin{payee.path}/tax-profile", tax)
-    hold = {"money": kes(10_000), "reason": REASON, "expires_at": _tomorrow()}
+    hold = {"money": kes(10_000), "reason": REASON, "expires_at": tomorrow()}
     held = payee.done(admin, "POST", f"/admin{payee.path}/holds", hold)
     found = payee.done(admin, "GET", f"/admin{payee.path}")
     assert found["standing"] == "active"
@@ -145,7 +140,7 @@ def test_withholding_is_taken_of_payouts_from_then_on(doors: Deployment) -> None
 def test_held_money_is_not_paid_out_until_it_is_released(doors: Deployment) -> None:
     payee, key = Payee(doors), str(uuid4())
     path = f"/admin{payee.path}/holds"
-    body = {"money": kes(80_000), "reason": REASON, "expires_at": _tomorrow()}
+    body = {"money": kes(80_000), "reason": REASON, "expires_at": tomorrow()}
     first = payee.ask(doors.admin, "POST", path, body, key=key)
     assert first.status_code == 201
     assert first.headers["location"] == f"/api/v1/admin{payee.path}"
@@ -180,7 +175,7 @@ def test_a_hold_that_cannot_be_is_refused(
     doors: Deployment, change: dict[str, Any], expected: tuple[int, str]
 ) -> None:
     payee = Payee(doors)
-    body = {"money": kes(1), "reason": REASON, "expires_at": _tomorrow(), **change}
+    body = {"money": kes(1), "reason": REASON, "expires_at": tomorrow(), **change}
     events = doors.recorded()["ledger_events"]
     assert told(payee.ask(doors.admin, "POST", f"/admin{payee.path}/holds", body)) == expected
     assert doors.recorded()["ledger_events"] == events
@@ -188,7 +183,7 @@ def test_a_hold_that_cannot_be_is_refused(
 
 def test_nobody_who_is_no_creator_has_a_standing(doors: Deployment) -> None:
     path = f"/admin/creators/{uuid4()}"
-    hold = {"money": kes(1), "reason": REASON, "expires_at": _tomorrow()}
+    hold = {"money": kes(1), "reason": REASON, "expires_at": tomorrow()}
     tax = {"country": "KE", "withholding_basis_points": 0, "tax_number": "A00X"}
     before = rows(doors.database, "SELECT count(*) FROM vault_entries")
     for method, below, body in (
