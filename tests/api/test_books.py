@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -146,6 +147,18 @@ def test_a_line_that_is_stated_again_is_refused(books: Deployment, path: str) ->
     changed = {**line, "occurred_at": "2026-11-05T09:00:00Z"}
     assert code(record(books, path, changed), 409) == "already_exists"
     assert code(record(books, path, changed, key=key), 422) == "idempotency_key_reused"
+
+
+def test_a_line_that_many_state_at_once_is_recorded_once(doors: Deployment) -> None:
+    line = {"reference": reference(), "money": kes(777)}
+
+    def state(number: int) -> int:
+        api = doors.apis[number % len(doors.apis)]
+        path, key = "/admin/books/capital", str(uuid4())
+        return api.send(doors.admin, "POST", path, key=key, json=line).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(state, range(16))) == [201, *[409] * 15]
 
 
 def test_one_reference_may_stand_for_a_charge_and_a_withdrawal(books: Deployment) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
@@ -230,6 +231,15 @@ def test_a_document_is_issued_once_whoever_asks_again(archive: Archive) -> None:
     assert otherwise.headers["location"] == first.headers["location"]
     reused = archive.issue(archive.creator, month="2026-03", key=key)
     assert code(reused, 422) == "idempotency_key_reused"
+
+
+def test_a_document_that_many_ask_for_at_once_has_one_number(archive: Archive) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(
+            pool.map(lambda _: archive.issue(archive.creator, "credit_note", "2026-03"), range(8))
+        )
+    assert len({answer.json()["data"]["number"] for answer in answers}) == 1
+    assert sorted(answer.status_code for answer in answers)[:7] == [200] * 7
 
 
 def test_numbers_of_a_month_follow_one_another(archive: Archive) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -277,6 +278,21 @@ def test_an_approval_that_has_become_impossible_is_refused(desk: Desk) -> None:
     data(desk.decide(first, "approve", desk.two), 200)
     assert code(desk.decide(second, "approve", desk.two), 409) == "receipt_not_waiting"
     assert desk.proposal(second)["state"] == "open"
+
+
+def test_of_many_who_agree_at_once_one_carries_it_out(desk: Desk) -> None:
+    body = adjustment(ABOVE, "expense:goodwill", "platform:fees")
+    before = desk.balance("platform:fees")
+    path = f"/admin/proposals/{data(desk.propose(body), 202)['id']}/approve"
+    admins = [desk.doors.person(Role.ADMIN) for _ in range(8)]
+
+    def approve(number: int) -> int:
+        api = desk.doors.apis[number % len(desk.doors.apis)]
+        return api.send(admins[number], "POST", path, key=str(uuid4())).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(approve, range(8))) == [200, *[409] * 7]
+    assert desk.balance("platform:fees") == before + ABOVE
 
 
 @pytest.mark.parametrize("amount", [500, ABOVE])
