@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from api.aggregates import after, creator_now
 from api.doors import doors_of, e164
@@ -45,7 +45,7 @@ from ledger.outcome import Outcome
 
 routes = router("/creators/{creator_id}", "payouts")
 
-DAYS_OF_A_WEEK = 7
+DAYS_OF_A_WEEK: Final = 7
 
 
 class NewDestination(Body):
@@ -66,14 +66,6 @@ class NewSchedule(Body):
     day: Annotated[int, Field(strict=True, ge=1, le=28, examples=[5])] = 1
     destination_id: UUID | None = None
     minimum: Amount = 1
-
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if self.interval == "weekly" and self.day > DAYS_OF_A_WEEK:
-            raise ValueError("day must be 1 (Monday) to 7 (Sunday) for weekly payouts")
-        if (self.interval is None) != (self.destination_id is None):
-            raise ValueError("destination_id is needed with an interval, and only with one")
-        return self
 
 
 @routes.post(
@@ -188,6 +180,10 @@ async def set_payout_schedule(
 ) -> Response:
     """Pay out everything available by itself, weekly or monthly, or only when asked for."""
     own_creator(caller, creator_id)
+    if body.interval == "weekly" and body.day > DAYS_OF_A_WEEK:
+        raise invalid("day", "must be 1 (Monday) to 7 (Sunday) for weekly payouts")
+    if (body.interval is None) != (body.destination_id is None):
+        raise invalid("destination_id", "is needed with an interval, and only with one")
     doors = doors_of(request)
     command = SetPayoutSchedule(
         creator_id=creator_id,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from api.aggregates import after, creator_now
 from api.doors import Doors, doors_of
@@ -17,6 +16,7 @@ from api.routers.parts import (
     Body,
     FeePlanBody,
     IdempotencyKeyHeader,
+    Instant,
     Reason,
     made_id,
     refused,
@@ -56,13 +56,6 @@ Verification = Literal["unverified", "submitted", "verified", "rejected"]
 COUNTRY: Final = r"^[A-Z]{2}$"
 
 
-def _in_utc(instant: datetime) -> datetime:
-    try:
-        return instant.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("must lie within the calendar, in UTC too") from None
-
-
 class NewVerification(Body):
     """Where the checks on who they are stand; documents lie elsewhere."""
 
@@ -87,7 +80,7 @@ class NewHold(Body):
 
     money: Money
     reason: Reason
-    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)]
+    expires_at: Instant
 
 
 class HoldData(BaseModel):

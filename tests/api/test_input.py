@@ -15,6 +15,7 @@ import pytest
 
 from tests.api.book_inputs import BOOK_REQUESTS
 from tests.api.deployment import API, COUNTS, PHONE_PREFIX, ApiProcess, Deployment, Person
+from tests.api.payout_inputs import PAYOUT_REQUESTS
 from tests.api.wrong_values import (
     BIDI,
     CREATOR,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX: Final = 64 * 1024
 SLOWEST_SECONDS_MAX: Final = 5.0
 HOLE: Final = "@@"
-REQUESTS: Final = (PAYMENT, CREATOR, FEE_PLAN, *BOOK_REQUESTS)
+REQUESTS: Final = (PAYMENT, CREATOR, FEE_PLAN, *BOOK_REQUESTS, *PAYOUT_REQUESTS)
 
 UNPARSED: Final = frozenset({HUGE, f"-{HUGE}", "NaN", "Infinity", "-Infinity"}) | {
     "0x10", "01", "1_000", "+1", ".5", "1.", "1e", "--1",

@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 
 from api.auth import Role
-from tests.api import book_requests
+from tests.api import book_requests, payout_requests
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.documentation import Documentation, Operation, UndocumentedAnswerError
 from tests.api.past import past_of
@@ -137,6 +137,10 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
             request = book_requests.book_request(doors, route, creator)
             assert request is not None
             yield doors.api.send(another, route.method, key=str(uuid4()), **request)
+    for route in payout_requests.RULES:
+        request = payout_requests.payout_request(doors, route, creator)
+        assert request is not None
+        yield doors.api.send(another, route.method, key=str(uuid4()), **request)
 
 
 def _issue_a_document(deploy: Callable[..., Deployment]) -> httpx.Response:
