@@ -114,11 +114,11 @@ def decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
     """Decide one command on the state before it. Raises the `Refused` that applies."""
     decision = _decide(command, states, at)
     for event in decision.events:
-        # The id of what would be new names something of another kind. Of streams that the command
-        # does not ask for a turn knows some by chance: those the database refuses, in any turn.
-        stream = event.originator_id
-        if event.originator_version == 1 and states.exists(stream) and stream in command.streams():
-            raise AlreadyExists
+        if event.originator_version == 1:
+            kind, _ = _EVOLVE[type(event)]
+            if not isinstance(states.anything(event.originator_id), kind | None):
+                # The id of what would be new names something of another kind.
+                raise AlreadyExists
     return decision
 
 

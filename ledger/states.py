@@ -69,9 +69,9 @@ class States:
         found = self._aggregates.get(stream)
         return found if isinstance(found, DocumentSeries) else None
 
-    def exists(self, stream: UUID) -> bool:
-        """Whether the stream is anything at all."""
-        return stream in self._aggregates
+    def anything(self, stream: UUID) -> Aggregate | None:
+        """Whatever has this id."""
+        return self._aggregates.get(stream)
 
     def balance(self, account: str, currency: str) -> int:
         """An account's balance before this decision, in minor units, debit positive.

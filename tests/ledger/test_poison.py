@@ -95,9 +95,6 @@ FAILING: Final[dict[str, LedgerCommand]] = {
     "no key": mistyped(register_creator(), key=None),
     "a lone surrogate in the actor": mistyped(register_creator(), actor=LONE_SURROGATE),
     "an actor that is too long": mistyped(register_creator(), actor="a" * 256),
-    "a creator's id for a payment": replace(
-        initiate_payment(POISONED_CREATOR), payment_id=POISONED_CREATOR
-    ),
 }
 
 
