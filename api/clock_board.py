@@ -25,7 +25,6 @@ from api.log_follower import follow
 from api.payout_calendar import next_occurrence
 from ledger.accounts import CreatorFunds, creator_of
 from ledger.creator import Creator, evolve_creator
-from ledger.database.connections import READER_SETTINGS
 from ledger.events import (
     EVENT_CLASSES,
     CreatorEvent,
@@ -37,6 +36,7 @@ from ledger.events import (
     ReceiptsAllocated,
 )
 from ledger.serialization import UPCASTERS, decode_event
+from projections.reader import LOOK_UP_SETTINGS
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -80,19 +80,16 @@ REMOVE: Final = """
     WHERE clock_due.kind = ended.kind AND clock_due.subject_id = ended.subject_id
 """
 READ_DUE: Final = """
-    SELECT kind, subject_id, creator_id, due_at, asked.now
-    FROM (SELECT coalesce(%(now)s::timestamptz, clock_timestamp()) AS now) AS asked
-    JOIN clock_due ON clock_due.due_at <= asked.now
-    WHERE (due_at, kind, subject_id)
+    SELECT kind, subject_id, creator_id, due_at, coalesce(%(now)s::timestamptz, now())
+    FROM clock_due
+    WHERE due_at <= coalesce(%(now)s::timestamptz, now())
+      AND (due_at, kind, subject_id)
         > (%(due_at)s::timestamptz, %(kind)s::text, %(subject_id)s::uuid)
     ORDER BY due_at, kind, subject_id LIMIT %(limit)s
 """
 MOVE_ON: Final = """
-    UPDATE clock_due SET due_at = moved.due_at
-    FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[])
-        AS moved (subject_id, due_before, due_at)
-    WHERE clock_due.kind = 'payout_schedule' AND clock_due.subject_id = moved.subject_id
-      AND clock_due.due_at = moved.due_before
+    UPDATE clock_due SET due_at = %(due_at)s
+    WHERE kind = 'payout_schedule' AND subject_id = %(creator_id)s AND due_at = %(due_before)s
 """
 READ_CREATORS: Final = """
     SELECT originator_id, originator_version, topic, state FROM ledger_events
@@ -128,7 +125,7 @@ class ClockBoard:
         self._ledger = ledger
         self._zone = zone
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
-            ledger.book.conninfo(READER_SETTINGS),
+            ledger.book.conninfo(LOOK_UP_SETTINGS),
             min_size=1,
             max_size=CONNECTIONS_MAX,
             kwargs={"autocommit": True},
@@ -174,9 +171,12 @@ class ClockBoard:
 
     def move_on(self, moves: Sequence[Move]) -> None:
         """Let schedules go on. One that was set anew meanwhile stays as it was set."""
-        if moves:
-            with self._pool.connection() as connection:
-                connection.execute(MOVE_ON, [list(column) for column in zip(*moves, strict=True)])
+        with (
+            self._pool.connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
+            cursor.executemany(MOVE_ON, [move._asdict() for move in moves])
 
     def close(self) -> None:
         """Close the connections."""
