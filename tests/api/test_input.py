@@ -16,6 +16,7 @@ import pytest
 from tests.api.book_inputs import BOOK_REQUESTS
 from tests.api.deployment import API, COUNTS, PHONE_PREFIX, ApiProcess, Deployment, Person
 from tests.api.payout_inputs import PAYOUT_REQUESTS
+from tests.api.refund_inputs import REFUND_REQUESTS
 from tests.api.wrong_values import (
     BIDI,
     CREATOR,
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 BODY_BYTES_MAX: Final = 64 * 1024
 SLOWEST_SECONDS_MAX: Final = 5.0
 HOLE: Final = "@@"
-REQUESTS: Final = (PAYMENT, CREATOR, FEE_PLAN, *BOOK_REQUESTS, *PAYOUT_REQUESTS)
+REQUESTS: Final = (
+    PAYMENT, CREATOR, FEE_PLAN, *BOOK_REQUESTS, *PAYOUT_REQUESTS, *REFUND_REQUESTS,
+)  # fmt: skip
 
 UNPARSED: Final = frozenset({HUGE, f"-{HUGE}", "NaN", "Infinity", "-Infinity"}) | {
     "0x10", "01", "1_000", "+1", ".5", "1.", "1e", "--1",
@@ -57,8 +60,13 @@ class Door:
         given = {"content-type": "application/json", **headers}
         return self.request(request.method, request.path, content=content, headers=given)
 
+    def caller(self, path: str) -> Person:
+        """Somebody who may send requests to this path."""
+        by_admins = path.startswith("/payments") and path.endswith(("/refunds", "/decline"))
+        return self.callers["admin" if by_admins else path.split("/")[1]]
+
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
-        caller = self.callers[path.split("/")[1]]
+        caller = self.caller(path)
         if method != "GET":
             options.setdefault("key", str(uuid4()))
         started = time.perf_counter()
@@ -316,9 +324,7 @@ def test_a_webhook_has_the_same_bound(doors: Deployment) -> None:
 )
 @pytest.mark.parametrize("request_", REQUESTS, ids=lambda request: request.name)
 def test_a_wrong_idempotency_key_is_named(door: Door, request_: Request, key: str | None) -> None:
-    headers = [
-        (b"authorization", f"Bearer {door.callers[request_.path.split('/')[1]].token}".encode())
-    ]
+    headers = [(b"authorization", f"Bearer {door.caller(request_.path).token}".encode())]
     headers.append((b"content-type", b"application/json"))
     if key is not None:
         headers.append((b"idempotency-key", key.encode()))

@@ -14,7 +14,7 @@ import pytest
 import schemathesis
 
 from api.auth import Role
-from tests.api import book_requests, payout_requests
+from tests.api import book_requests, payout_requests, refund_requests
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.documentation import Documentation, Operation, UndocumentedAnswerError
 from tests.api.past import past_of
@@ -137,6 +137,11 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
             request = book_requests.book_request(doors, route, creator)
             assert request is not None
             yield doors.api.send(another, route.method, key=str(uuid4()), **request)
+    for route, rule in refund_requests.RULES.items():
+        request = refund_requests.refund_request(doors, route, fan, creator)
+        assert request is not None
+        caller = fan if Role.FAN in rule.own else doors.admin
+        yield doors.api.send(caller, route.method, key=str(uuid4()), **request)
     for route in payout_requests.RULES:
         request = payout_requests.payout_request(doors, route, creator)
         assert request is not None
