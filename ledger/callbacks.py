@@ -75,9 +75,7 @@ class Verdict(StrEnum):
 FINAL: Final = frozenset({Verdict.APPLIED, Verdict.DUPLICATE, Verdict.IGNORED})
 """Verdicts that another copy of the same callback does not reopen."""
 
-ENDED_BY: Final[
-    Mapping[Claim, type[PaymentFailed | PaymentCancelled | PaymentVoided]]
-] = {
+ENDED_BY: Final[Mapping[Claim, type[PaymentFailed | PaymentCancelled | PaymentVoided]]] = {
     Claim.FAILED: PaymentFailed,
     Claim.CANCELLED: PaymentCancelled,
     Claim.VOIDED: PaymentVoided,
