@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tests.api.deployment import Deployment, Person
 
 DELAY_SECONDS: Final = 3
+KILLS: Final = 50
 
 
 @pytest.fixture(scope="module")
@@ -141,6 +144,27 @@ def test_a_hold_ends_by_itself(timed: Deployment) -> None:
     assert payee.funds()["available"] == AVAILABLE
     assert timed.events(payee.creator.id)[-1][1]["expired"] is True
     assert payee.done(timed.admin, "GET", f"/admin{payee.path}")["holds"] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_clocks_that_are_killed_again_and_again_release_everything_once(
+    deploy: Callable[..., Deployment],
+) -> None:
+    random = Random(5)
+    with deploy(SETTLEMENT_DELAY_SECONDS="1").add_apis(1).add_clocks(2) as timed:
+        creator = timed.creator()
+        payments = []
+        for number in range(KILLS):
+            payments += [paid(timed, creator) for _ in range(4)]
+            time.sleep(random.uniform(0, 3))
+            clock = timed.clocks[number % 2]
+            clock.kill()
+            clock.start()
+        wait_for_release(timed, creator, len(payments) * NET)
+        for payment_id in payments:
+            assert timed.topics(payment_id).count("payment.funds_released.v1") == 1
+        assert_book_is_sound(timed.database)
 
 
 def test_a_clock_that_is_told_to_stop_stops_and_nothing_was_done_twice(timed: Deployment) -> None:
