@@ -9,10 +9,11 @@ from uuid import uuid4
 import pytest
 
 from ledger.creator import DESTINATIONS_MAX
+from ledger.key_store import KeyStore
 from tests.api.deployment import PHONE_PREFIX
 from tests.api.leaks import PERSONAL
 from tests.api.payout_steps import Payee, told
-from tests.databases import value
+from tests.databases import rows, value
 
 if TYPE_CHECKING:
     from tests.api.deployment import Deployment
@@ -135,3 +136,21 @@ def test_a_schedule_that_is_none_is_refused(doors: Deployment, body: dict[str, A
     )
     assert told(answer) == (400, "validation_error")
     assert doors.recorded() == before
+
+
+def test_the_phone_of_somebody_who_was_erased_is_not_shown_and_nothing_fails(
+    doors: Deployment,
+) -> None:
+    payee = Payee(doors, available=0)
+    keys = rows(
+        doors.database,
+        "SELECT key_id FROM vault_entries WHERE person_id = %s AND kind = 'phone'",
+        payee.creator.id,
+    )
+    store = KeyStore(doors.directory / "keys" / "key_store.sqlite3")
+    store.destroy(*(key_id for (key_id,) in keys))
+    store.close()
+    for caller, path in ((payee.creator, "/destinations"), (doors.admin, f"/admin{payee.path}")):
+        data = payee.done(caller, "GET", path)
+        [destination] = data.get("items") or data["destinations"]
+        assert (destination["id"], destination["phone"]) == (payee.destination, None)
