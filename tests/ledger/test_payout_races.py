@@ -14,6 +14,7 @@ from ledger.application import Ledger
 from ledger.errors import InsufficientFunds
 from ledger.events import PostAdjustment
 from ledger.journal_entry import entry
+from ledger.money import AMOUNT_MAX
 from tests.builders import register_creator
 from tests.databases import rows
 from tests.invariants import assert_book_is_sound, balances
@@ -127,3 +128,15 @@ def test_of_many_who_ask_for_everything_one_gets_it(
             give(ledgers[0], creator, AMOUNT)
     assert rows(book.database, OVERDRAWN) == [(0,)]
     assert_book_is_sound(book.database)
+
+
+def test_of_more_than_any_amount_may_be_the_rest_stays(
+    book: BookLocation, ledgers: list[Ledger], payee: tuple[UUID, UUID]
+) -> None:
+    creator, destination = payee
+    for _ in range(2):
+        give(ledgers[0], creator, AMOUNT_MAX)
+    outcome = ledgers[0].execute_one(request_payout(creator, destination))
+    assert outcome.error is None
+    left = balances(book.database)[f"creator:{creator}:available", "KES"]
+    assert -left == AMOUNT_MAX
