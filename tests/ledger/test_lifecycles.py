@@ -149,9 +149,11 @@ CREATOR = "018f5c3e-0000-7000-8000-000000000001"
 AVAILABLE, IN_TRANSIT = f"creator:{CREATOR}:available", f"creator:{CREATOR}:in_transit"
 
 
-def heard(topic: str, *legs: tuple[str, int], **fields: object) -> Watch:
-    """A watch that has heard one event with these postings."""
-    found = Watch()
+def heard(
+    topic: str, *legs: tuple[str, int], before: Watch | None = None, **fields: object
+) -> Watch:
+    """A watch that has heard an event with these postings, after what it heard before."""
+    found = before or Watch()
     postings = [
         {"account": account, "amount": amount, "currency": "KES"} for account, amount in legs
     ]
@@ -185,10 +187,55 @@ def test_what_lies_between_accounts_in_the_end_is_noticed() -> None:
     for account in (IN_TRANSIT, "refunds:in_transit", "suspense:sandbox"):
         found = heard("books.adjustment_posted.v1", ("bank:settlement", 5), (account, -5))
         found.end()
-        assert laws_of(found) == {Law.END}
+        assert Law.END in laws_of(found)
 
 
 def test_a_debt_that_nobody_gave_up_is_noticed() -> None:
     found = heard("books.adjustment_posted.v1", (AVAILABLE, 5), ("expense:goodwill", -5))
     found.end()
     assert laws_of(found) == {Law.END}
+
+
+TRANSACTION = {"provider": "sandbox", "provider_transaction": "T1"}
+MONEY = {"amount": 5, "currency": "KES"}
+COLLECTION, SUSPENSE = "provider:sandbox:collection", "suspense:sandbox"
+
+
+def received(before: Watch | None = None) -> Watch:
+    """Five that nobody knows what for."""
+    legs = (COLLECTION, 5), (SUSPENSE, -5)
+    topic = "receipt.unmatched_recorded.v1"
+    return heard(topic, *legs, before=before, received=MONEY, **TRANSACTION)
+
+
+def test_a_transaction_that_brings_its_money_twice_is_noticed() -> None:
+    assert laws_of(received()) == set()
+    assert laws_of(received(received())) == {Law.ONCE}
+
+
+def test_a_receipt_that_is_returned_twice_is_noticed() -> None:
+    legs = (SUSPENSE, 5), ("refunds:in_transit", -5)
+    found = received()
+    heard(
+        "receipt.return_requested.v1",
+        *legs,
+        before=found,
+        refund_id="R1",
+        returned=MONEY,
+        **TRANSACTION,
+    )
+    assert laws_of(found) == set()
+    heard(
+        "receipt.return_requested.v1",
+        *legs,
+        before=found,
+        refund_id="R2",
+        returned=MONEY,
+        **TRANSACTION,
+    )
+    assert laws_of(found) == {Law.PARKED, Law.RIGHT_SIDE}
+
+
+def test_money_that_moves_without_the_outside_is_noticed() -> None:
+    found = heard("payment.funds_released.v1", (COLLECTION, 5), (AVAILABLE, -5))
+    assert laws_of(found) == {Law.CASH}

@@ -15,7 +15,7 @@ from ledger.money import AMOUNT_MAX
 from ledger.payment import OPEN, Payment
 from ledger.payout import SENT, UNSENT, Payout
 from ledger.proposals import Proposal, ProposalState
-from tests.ledger.lifecycles import payouts, platform, reversals, sensible
+from tests.ledger.lifecycles import disputes, payouts, platform, refunds, sensible
 from tests.ledger.lifecycles.payments import paid
 from tests.money_builders import (
     REASON,
@@ -86,14 +86,14 @@ class Ending:
         return None
 
     def _refunds(self) -> LedgerCommand | None:
-        for each in reversals.refunds(self.story):
+        for each in refunds.all_refunds(self.story):
             if each.refund.state in REFUND_OPEN:
                 return sensible.refund_step(self.story, each)
         return None
 
     def _disputes(self) -> LedgerCommand | None:
-        for payment, dispute in reversals.open_disputes(self.story):
-            return reversals.stage_of(self.story, payment, dispute.name, "closed")
+        for payment, dispute in disputes.open_disputes(self.story):
+            return disputes.stage_of(self.story, payment, dispute.name, "closed")
         return None
 
     def _back(self) -> LedgerCommand | None:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
+from tests.ledger.lifecycles.parked import PARKED_BY
+
 Fields = dict[str, Any]
 Parts = dict[str, int]
 """fee, vat and net, in minor units."""
@@ -29,6 +31,8 @@ class Law(StrEnum):
     WAY_HOME = "what is given back goes to pending before the release, to available after it"
     OVERDRAWN = "only refunds, disputes, corrections and payouts given up overdraw available"
     CASH = "what is held for us moves by what the outside did, and by nothing else"
+    ONCE = "nothing that the outside did is recorded twice"
+    PARKED = "parked money is allocated or returned once, and no more of it than waits"
     SPLIT = "a payment is split by its plan, and paid as it was split"
     STATED = "an event states what its entry does"
     NO_PART_TWICE = "no part of a payment is reversed twice"
@@ -57,14 +61,27 @@ MAY_OVERDRAW: Final = frozenset(
         "payout.paid.v1",
     }
 )
-RECEIVED: Final = {
-    "payment.overpayment_parked.v1": "excess",
-    "payment.mismatched.v1": "received",
-    "payment.surplus_received.v1": "received",
-    "receipt.unmatched_recorded.v1": "received",
-    "dispute.fee_returned.v1": "fee",
-}
+RECEIVED: Final = {**PARKED_BY, "dispute.fee_returned.v1": "fee"}
 """Topics of money that came in, and the field that says how much."""
+
+ONCE: Final = {
+    "payment.succeeded.v2": ("provider", "provider_transaction"),
+    "payment.mismatched.v1": ("provider", "provider_transaction"),
+    "payment.surplus_received.v1": ("provider", "provider_transaction"),
+    "receipt.unmatched_recorded.v1": ("provider", "provider_transaction"),
+    "payment.overpayment_parked.v1": ("provider", "provider_transaction"),
+    "payment.provider_fee_recorded.v1": ("fee_reference",),
+    "dispute.fee_charged.v1": ("dispute", "fee_reference"),
+    "dispute.fee_returned.v1": ("dispute", "fee_reference"),
+    "payout.paid.v1": ("provider_transaction",),
+    "payout.returned.v1": ("provider_transaction",),
+}
+"""Topics of what happens once, and the fields that name it."""
+
+ARRIVALS: Final = frozenset(PARKED_BY) - {"payment.overpayment_parked.v1"} | {
+    "payment.succeeded.v2"
+}
+"""Topics of money that arrives by a transaction, whichever payment it is for."""
 
 CHARGED: Final = frozenset({"payment.provider_fee_recorded.v1", "dispute.fee_charged.v1"})
 REFUND_ASKED: Final = {
@@ -74,6 +91,26 @@ REFUND_ASKED: Final = {
 REFUND_PAID: Final = frozenset({"refund.succeeded.v1", "refund.reopened_as_succeeded.v1"})
 EARNED: Final = frozenset({"payment.succeeded.v2", "payment.receipts_allocated.v1"})
 RELEASED: Final = "payment.funds_released.v1"
+
+
+CREDITS: Final = frozenset({"pending", "held", "reserved", "in_transit", "refunds:in_transit"})
+"""Accounts that are owed to somebody: never a debit balance; so is suspense."""
+
+
+def name_of(account: str) -> str:
+    """The last name of a creator's account; the whole name of any other."""
+    return account.rpartition(":")[2] if account.startswith("creator:") else account
+
+
+def right_side(name: str, balance: int) -> bool:
+    """Whether a balance may be, at any moment."""
+    if name in CREDITS or name.startswith("suspense:"):
+        return balance <= 0
+    return balance >= 0 or not name.endswith(":disputed")
+
+
+def ends_at_zero(name: str) -> bool:
+    return name in CREDITS or name.startswith("suspense:") or name.endswith(":disputed")
 
 
 def nothing() -> Parts:

@@ -17,7 +17,7 @@ from tests.builders import (
     report_without_money,
     start_submission,
 )
-from tests.ledger.lifecycles import payouts, platform, reversals
+from tests.ledger.lifecycles import disputes, payouts, platform, refunds
 from tests.ledger.lifecycles.payments import fan_pays, money_for, paid
 from tests.money_builders import (
     approve_payout,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ledger.decisions import LedgerCommand
-    from tests.ledger.lifecycles.reversals import Owned
+    from tests.ledger.lifecycles.refunds import Owned
     from tests.ledger.lifecycles.story import Story
 
 
@@ -68,7 +68,7 @@ def go_on(story: Story) -> LedgerCommand | None:
         ),
         *(
             partial(refund_step, story, each)
-            for each in reversals.refunds(story)
+            for each in refunds.all_refunds(story)
             if each.refund.state in REFUND_OPEN
         ),
         *(partial(dispute_step, story, each) for each in paid(story) if each.flows.disputes),
@@ -84,7 +84,7 @@ def go_on(story: Story) -> LedgerCommand | None:
         ),
     ]
     if story.chance(SURPRISE):
-        waiting += [partial(reversals.provider_takes_it_back, story)]
+        waiting += [partial(refunds.provider_takes_it_back, story)]
         waiting += [partial(payouts.provider_says_otherwise, story)]
     if platform.waiting_money(story):
         waiting.append(partial(platform.parked_money_is_allocated, story))
@@ -117,20 +117,20 @@ def refund_step(story: Story, known: Owned) -> LedgerCommand:
         if refund.state is RefundState.SUBMITTING:
             return story.pick(REFUND_TAKEN)(stream, refund.id)
     claim = RefundClaim.SUCCEEDED if story.chance(0.6) else RefundClaim.FAILED
-    return reversals.word_on(story, known, claim)
+    return refunds.word_on(story, known, claim)
 
 
 def dispute_step(story: Story, payment: Payment) -> LedgerCommand:
     dispute = story.pick(list(payment.flows.disputes.values()))
     match dispute.state:
         case DisputeState.WARNED:
-            return reversals.stage_of(story, payment, dispute.name, "opened")
+            return disputes.stage_of(story, payment, dispute.name, "opened")
         case DisputeState.OPEN:
             if story.chance(0.2):
                 return note_evidence(payment.id, dispute.name)
-            return reversals.stage_of(story, payment, dispute.name, "closed")
+            return disputes.stage_of(story, payment, dispute.name, "closed")
         case DisputeState.CLOSED:
-            return reversals.stage_of(story, payment, dispute.name, "reopened")
+            return disputes.stage_of(story, payment, dispute.name, "reopened")
 
 
 def payout_step(story: Story, payout: Payout) -> LedgerCommand:

@@ -27,11 +27,12 @@ from ledger.postings import FeePlan
 from ledger.proposals import Proposal
 from ledger.receipt import Receipt
 from tests.builders import register_creator
+from tests.ledger.lifecycles.disputes import DISPUTE_MOVES
 from tests.ledger.lifecycles.ending import Ending
 from tests.ledger.lifecycles.payments import MONEY_MOVES, PAYMENT_MOVES, fan_pays, paid
 from tests.ledger.lifecycles.payouts import CREATOR_MOVES, PAYOUT_MOVES
 from tests.ledger.lifecycles.platform import PLATFORM_MOVES
-from tests.ledger.lifecycles.reversals import DISPUTE_MOVES, REFUND_MOVES
+from tests.ledger.lifecycles.refunds import REFUND_MOVES
 from tests.ledger.lifecycles.sensible import go_on
 
 if TYPE_CHECKING:

@@ -10,9 +10,11 @@ from collections import defaultdict
 from typing import Final
 
 from tests.ledger.lifecycles.laws import (
+    ARRIVALS,
     CHARGED,
     EARNED,
     MAY_OVERDRAW,
+    ONCE,
     PARTS,
     RECEIVED,
     REFUND_ASKED,
@@ -24,37 +26,22 @@ from tests.ledger.lifecycles.laws import (
     Parts,
     Taken,
     Violation,
+    ends_at_zero,
+    name_of,
     nothing,
     plus,
+    right_side,
     shares,
 )
+from tests.ledger.lifecycles.parked import ParkedMoney
 
 Moved = dict[str, int]
 """What an event's entry moves by account, debit positive; the creator's by their last name."""
-
-CREDITS: Final = frozenset({"pending", "held", "reserved", "in_transit", "refunds:in_transit"})
-"""Accounts that are owed to somebody: never a debit balance; so is suspense."""
 
 HELD_FOR_US: Final = ("provider:", "bank:")
 
 COMMANDED: Final = frozenset({"admin", "creator"})
 """Origins of refunds that a command asked for."""
-
-
-def name_of(account: str) -> str:
-    """The last name of a creator's account; the whole name of any other."""
-    return account.rpartition(":")[2] if account.startswith("creator:") else account
-
-
-def right_side(name: str, balance: int) -> bool:
-    """Whether a balance may be, at any moment."""
-    if name in CREDITS or name.startswith("suspense:"):
-        return balance <= 0
-    return balance >= 0 or not name.endswith(":disputed")
-
-
-def ends_at_zero(name: str) -> bool:
-    return name in CREDITS or name.startswith("suspense:") or name.endswith(":disputed")
 
 
 class Watch:
@@ -66,7 +53,9 @@ class Watch:
         self.payments: dict[str, Paid] = {}
         self.payouts: dict[str, int] = defaultdict(int)
         self.promised: dict[tuple[str, object], int] = {}
+        self.parked = ParkedMoney()
         self.reversed_to_the_end = 0
+        self._happened: set[tuple[str, ...]] = set()
         self._place = ""
 
     def require(self, law: Law, met: object, how: str = "") -> None:
@@ -84,6 +73,11 @@ class Watch:
             cash = sum(amount for name, amount in moved.items() if name.startswith(HELD_FOR_US))
             came = self._came(topic, stream, fields)
             self.require(Law.CASH, cash == came, f"{cash}, not {came}")
+        if topic in ONCE:
+            self._once(topic, stream, fields)
+        debited = sum(amount for name, amount in moved.items() if name.startswith("suspense:"))
+        wrong = self.parked.hear(topic, stream, fields, debited=debited)
+        self.require(Law.PARKED, not wrong, wrong)
         if stream in self.payments:
             self._payment(self.payments[stream], topic, fields, moved)
         elif topic.startswith("payout."):
@@ -135,6 +129,13 @@ class Watch:
         elif debited > 0 and owed > 0:
             allowed = topic in MAY_OVERDRAW and fields.get("given_up", True)
             self.require(Law.OVERDRAWN, allowed, f"{owed}")
+
+    def _once(self, topic: str, stream: str, fields: Fields) -> None:
+        """A transaction brings money once, for whatever; the rest happens once on its stream."""
+        place = ("arrived", "") if topic in ARRIVALS else (topic, stream)
+        happened = (*place, *(fields[name] for name in ONCE[topic]))
+        self.require(Law.ONCE, happened not in self._happened, f"{happened}")
+        self._happened.add(happened)
 
     def _came(self, topic: str, stream: str, fields: Fields) -> int:
         """What came in by this event, less what went out, as the outside sees it."""

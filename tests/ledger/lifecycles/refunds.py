@@ -1,24 +1,21 @@
-"""Moves about refunds, returns and disputes, in any state and any order."""
+"""Moves about refunds and returns, in any state and any order."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ledger.accounts import collection, disbursement
 from ledger.commands import RefundClaim
-from ledger.flows import REFUND_OPEN, Dispute, DisputeState, Refund, RefundState
+from ledger.flows import REFUND_OPEN, Refund, RefundState
 from ledger.money import AMOUNT_MAX
 from tests.builders import PROVIDER
-from tests.ledger.lifecycles.payments import one_paid, paid, payment_id
+from tests.ledger.lifecycles.payments import one_paid, payment_id
 from tests.money_builders import (
     ask_for_refund,
     decline_fan_refund,
-    note_evidence,
     refund_submitted,
     refund_unknown,
-    report_dispute,
-    report_fee,
     report_refund,
     request_refund,
     start_refund,
@@ -41,17 +38,6 @@ CLAIMS: Final = (
     RefundClaim.FAILED,
     RefundClaim.PENDING,
 )
-STAGES: Final[tuple[Literal["warned", "opened", "closed", "reopened"], ...]] = (
-    "warned",
-    "opened",
-    "opened",
-    "closed",
-    "closed",
-    "reopened",
-)
-BEARERS: Final[tuple[Literal["creator", "platform"], ...]] = ("creator", "platform")
-
-
 TAKEN: Final[tuple[Callable[[UUID, UUID], LedgerCommand], ...]] = (
     start_refund,
     refund_submitted,
@@ -66,7 +52,7 @@ class Owned(NamedTuple):
     refund: Refund
 
 
-def refunds(story: Story) -> list[Owned]:
+def all_refunds(story: Story) -> list[Owned]:
     return [Owned(owner, each) for owner in story.owners() for each in owner.flows.refunds.values()]
 
 
@@ -92,7 +78,7 @@ def refund_is_asked(story: Story) -> LedgerCommand | None:
 
 def refund_of_nothing(story: Story) -> LedgerCommand | None:
     """Of a payment in any state; or with the id, or the wish, of another refund."""
-    stream, known = payment_id(story), story.some(refunds(story))
+    stream, known = payment_id(story), story.some(all_refunds(story))
     if stream is None:
         return None
     refund_id = story.new_id() if known is None else known.refund.id
@@ -122,7 +108,7 @@ def wish_is_declined(story: Story) -> LedgerCommand | None:
 
 
 def refund_is_taken_to_the_provider(story: Story) -> LedgerCommand | None:
-    known = story.some(refunds(story))
+    known = story.some(all_refunds(story))
     if known is None:
         return None
     return story.pick(TAKEN)(known.owner.id, story.new_id() if story.seldom() else known.refund.id)
@@ -130,7 +116,7 @@ def refund_is_taken_to_the_provider(story: Story) -> LedgerCommand | None:
 
 def provider_speaks_of_a_refund(story: Story) -> LedgerCommand | None:
     """Of any refund, in any order, whatever was said before; seldom of another amount."""
-    known = story.some(refunds(story))
+    known = story.some(all_refunds(story))
     if known is None:
         return None
     return word_on(story, known, story.pick(CLAIMS))
@@ -155,7 +141,7 @@ def word_on(story: Story, known: Owned, claim: RefundClaim) -> LedgerCommand:
 
 def provider_takes_it_back(story: Story) -> LedgerCommand | None:
     """What it said of a refund that has ended: the opposite is true."""
-    ended = [each for each in refunds(story) if each.refund.state not in REFUND_OPEN]
+    ended = [each for each in all_refunds(story) if each.refund.state not in REFUND_OPEN]
     known = story.some(ended)
     if known is None:
         return None
@@ -190,7 +176,7 @@ def provider_refunds_unasked(story: Story) -> LedgerCommand | None:
 
 def provider_says_little(story: Story) -> LedgerCommand | None:
     """A refund failed, but neither our id nor a name is given."""
-    known = story.some(refunds(story))
+    known = story.some(all_refunds(story))
     if known is None:
         return None
     command = report_refund(
@@ -213,88 +199,6 @@ def paid_from(story: Story) -> str:
     return disbursement(PROVIDER) if story.chance(0.2) else collection(PROVIDER)
 
 
-# Disputes.
-
-
-def provider_speaks_of_a_dispute(story: Story) -> LedgerCommand | None:
-    """Any stage of one of two disputes, in any order."""
-    payment = one_paid(story)
-    if payment is None:
-        return None
-    name = story.pick(("D-1", "D-1", "D-2"))
-    return stage_of(story, payment, name, story.pick(STAGES))
-
-
-def stage_of(
-    story: Story,
-    payment: Payment,
-    name: str,
-    stage: Literal["warned", "opened", "closed", "reopened"],
-) -> LedgerCommand:
-    known = payment.flows.disputes.get(name)
-    amount = taken_amount(story, payment)
-    if known is not None and known.state is not DisputeState.WARNED:
-        amount = known.money.amount
-    return report_dispute(
-        payment.id,
-        stage,
-        amount,
-        dispute=name,
-        lost=lost_of(story, amount) if stage == "closed" and not story.seldom() else None,
-        funds_withdrawn=story.chance(0.6),
-        currency=story.other_currency if story.seldom() else story.currency,
-        occurred_at=story.occurred_at(),
-    )
-
-
-def lost_of(story: Story, amount: int) -> int:
-    """Minor units of a dispute that are lost: none, all, a part, seldom more than it was."""
-    way = story.random.random()
-    if way < 0.4:
-        return 0
-    if way < 0.65:
-        return amount
-    return min(story.random.randint(0, amount) + (amount if story.seldom() else 0), AMOUNT_MAX)
-
-
-def dispute_of_nothing(story: Story) -> LedgerCommand | None:
-    stream = payment_id(story)
-    if stream is None:
-        return None
-    return report_dispute(stream, story.pick(STAGES), story.amount(), currency=story.currency)
-
-
-def evidence_is_sent(story: Story) -> LedgerCommand | None:
-    stream = payment_id(story)
-    return None if stream is None else note_evidence(stream, story.pick(("D-1", "D-2")))
-
-
-def dispute_costs(story: Story) -> LedgerCommand | None:
-    """A fee, charged or given back, in either order; for a dispute that may not be known."""
-    stream = payment_id(story)
-    if stream is None:
-        return None
-    number = story.random.randint(1, 2)
-    return report_fee(
-        stream,
-        1_500 if story.chance(0.9) else story.random.randint(1, 9_000),
-        fee_reference=f"DF-{number}",
-        dispute=f"D-{number}",
-        returned=story.chance(0.4),
-        borne_by=story.pick(BEARERS),
-        currency=story.other_currency if story.seldom() else story.currency,
-    )
-
-
-def open_disputes(story: Story) -> list[tuple[Payment, Dispute]]:
-    return [
-        (payment, dispute)
-        for payment in paid(story)
-        for dispute in payment.flows.disputes.values()
-        if dispute.state is DisputeState.OPEN
-    ]
-
-
 REFUND_MOVES: Final = (
     refund_is_asked,
     refund_is_asked,
@@ -306,11 +210,4 @@ REFUND_MOVES: Final = (
     provider_takes_it_back,
     provider_refunds_unasked,
     provider_says_little,
-)
-DISPUTE_MOVES: Final = (
-    provider_speaks_of_a_dispute,
-    provider_speaks_of_a_dispute,
-    dispute_of_nothing,
-    evidence_is_sent,
-    dispute_costs,
 )
