@@ -25,6 +25,16 @@ if TYPE_CHECKING:
 
     from ledger.database.location import DatabaseLocation
 
+ALONE = ("tests/faults/", "tests/api/test_campaigns.py", "tests/ledger/test_lifecycles.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what nothing may run beside."""
+    for item in items:
+        if item.nodeid.startswith(ALONE):
+            item.add_marker(pytest.mark.alone)
+
+
 # A database answers when it answers: an example's time says nothing about its truth.
 hypothesis.settings.register_profile("hesabu", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("hesabu")
