@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 from uuid import uuid4
 
 from api.auth import Role
@@ -91,7 +91,10 @@ class Story:
     def _a_payout(self) -> None:
         tell, path = self._tell, f"/creators/{self._creator}"
         tell.say("8. Money that has been pending long enough is available (here: three seconds).")
-        tell.wait_until("all is released", lambda: self._balance()["pending"] == 0)
+        tell.wait_until(
+            "what was paid is released",
+            lambda: bool(tell.look(Role.FAN, f"/payments/{self._paid}")["released"]),
+        )
         tell.call(Role.CREATOR, "GET", f"{path}/balance")
         tell.say("9. The creator says where to be paid; an admin has verified who they are.")
         tell.call(
@@ -136,11 +139,6 @@ class Story:
         tell.call(Role.CREATOR, "GET", f"/creators/{self._creator}/transactions?limit=3")
         tell.call(Role.AUDITOR, "GET", "/audit/events?limit=1&topic=payment.succeeded.v2")
         tell.call(Role.AUDITOR, "GET", "/audit/trial-balance")
-
-    def _balance(self) -> dict[str, Any]:
-        [balance] = self._tell.look(Role.CREATOR, f"/creators/{self._creator}/balance")["balances"]
-        found: dict[str, Any] = balance
-        return found
 
     def _pay(self, phone: str, amount: int, *, expected: str) -> str:
         """Pay, wait for the end, and show it; the payment's id."""
