@@ -32,6 +32,7 @@ from ledger.commands import (
     FundWallet,
     HoldFunds,
     HoldPayout,
+    IgnoreCallback,
     InitiatePayment,
     IssueDocument,
     LedgerCommand,
@@ -137,6 +138,8 @@ def _decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
             return _decide_report(command, states, at)
         case ParkCallback():
             return Decision(verdict=Verdict.PARKED)
+        case IgnoreCallback():
+            return Decision(verdict=Verdict.IGNORED)
         case (
             CancelPayment(payment_id=stream)
             | StartSubmission(payment_id=stream)

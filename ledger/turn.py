@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Final
 import psycopg
 
 from ledger.callbacks import FINAL, Verdict
-from ledger.commands import CallbackCommand, Command, ParkCallback
+from ledger.commands import CallbackCommand, Command, IgnoreCallback, ParkCallback
 from ledger.decisions import Aggregate, Decision, LedgerCommand, States, decide, evolve
 from ledger.errors import (
     DecisionFailed,
@@ -363,7 +363,7 @@ class _Turn:
         """Note a callback's inbox row with its verdict; whether the command is a callback."""
         if not isinstance(command, CallbackCommand) or command.inbox_entry is None:
             return False
-        if isinstance(command, ParkCallback):
+        if isinstance(command, ParkCallback | IgnoreCallback):
             reason = command.reason
         entry = command.inbox_entry
         self.writes.inbox[entry.provider, entry.natural_key] = InboxRow(

@@ -123,6 +123,11 @@ class Provider(Protocol):
     def verify(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
         """Check the raw bytes, then translate. Raises `BadSignatureError`."""
 
+    def read(
+        self, headers: Mapping[str, str], body: bytes, *, natural_key: str
+    ) -> VerifiedCallback:
+        """Translate a callback that was verified when it came; `headers` are those kept then."""
+
     async def initiate(self, request: PromptRequest) -> Initiation:
         """Push a prompt, once. Never raises for what a provider or a network may do."""
 

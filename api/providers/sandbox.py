@@ -98,19 +98,23 @@ class Sandbox:
             # for what a stranger may send: whatever it is, the callback is not verified.
             raise BadSignatureError from error
         kept = {name: text[:HEADER_LENGTH_MAX] for name, text in sent.items() if text}
-        natural_key = sent["webhook-id"]
+        return self.read(kept, body, natural_key=sent["webhook-id"])
+
+    def read(
+        self, headers: Mapping[str, str], body: bytes, *, natural_key: str
+    ) -> VerifiedCallback:
         try:
             document = json.loads(body, parse_float=Decimal)
             report = report_of(document["type"], document["data"])
         except UnreadableError as error:
             return VerifiedCallback(
-                natural_key=natural_key, headers=kept, report=None, reason=str(error)
+                natural_key=natural_key, headers=headers, report=None, reason=str(error)
             )
         except (*UNREADABLE, RecursionError):
             return VerifiedCallback(
-                natural_key=natural_key, headers=kept, report=None, reason="unreadable_body"
+                natural_key=natural_key, headers=headers, report=None, reason="unreadable_body"
             )
-        return VerifiedCallback(natural_key=natural_key, headers=kept, report=report)
+        return VerifiedCallback(natural_key=natural_key, headers=headers, report=report)
 
     def _check_written_as_signed(self, sent: Mapping[str, str], body: bytes) -> None:
         """Refuse what the package reads leniently: other ways to write the same base64 or time."""

@@ -11,6 +11,7 @@ from ledger.commands.base import (
     CallbackCommand,
     Command,
     IdempotencyKey,
+    IgnoreCallback,
     ParkCallback,
 )
 from ledger.commands.books import (
@@ -168,6 +169,7 @@ LedgerCommand = (
     | IssueDocument
     | ReportRequest
     | ParkCallback
+    | IgnoreCallback
 )
 
 __all__ = [
@@ -202,6 +204,7 @@ __all__ = [
     "HoldFunds",
     "HoldPayout",
     "IdempotencyKey",
+    "IgnoreCallback",
     "InitiatePayment",
     "IssueDocument",
     "LedgerCommand",

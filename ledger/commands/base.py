@@ -62,6 +62,17 @@ class CallbackCommand(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IgnoreCallback(CallbackCommand):
+    """A person decided that a callback which waits is about nothing of ours."""
+
+    reason: str
+
+    def streams(self) -> tuple[UUID, ...]:
+        """None: nothing is decided."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParkCallback(CallbackCommand):
     """Keep a verified callback that could not be understood, for a person to look at."""
 

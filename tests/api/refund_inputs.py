@@ -1,4 +1,4 @@
-"""Requests about refunds and disputes, and what is wrong in each of their fields."""
+"""Requests about refunds, disputes and the inbox, and what is wrong in each of their fields."""
 
 from __future__ import annotations
 
@@ -46,4 +46,14 @@ EVIDENCE: Final = Request(
     {"note": "the delivery note was sent"},
     {"note": NOT_A_REASON},
 )
-REFUND_REQUESTS: Final = (REFUND, WISH, DECLINE, EVIDENCE)
+REPROCESS: Final = Request(
+    "reprocess",
+    "POST",
+    f"/admin/inbox/{ID}/reprocess",
+    {"reason": REASON},
+    {"reason": NOT_A_REASON},
+)
+IGNORE: Final = Request(
+    "ignore", "POST", f"/admin/inbox/{ID}/ignore", {"reason": REASON}, {"reason": NOT_A_REASON}
+)
+REFUND_REQUESTS: Final = (REFUND, WISH, DECLINE, EVIDENCE, REPROCESS, IGNORE)

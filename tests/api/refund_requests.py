@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from api.auth import Role
-from tests.api.operator_callbacks import sign
+from tests.api.operator_callbacks import SignedCallback, sign
 from tests.api.role_rules import MADE_BY_ADMINS, Route, Rule
 
 if TYPE_CHECKING:
@@ -65,7 +65,15 @@ def wish_of(doors: Deployment, fan: Person, payment_id: str) -> str:
 
 def dispute_of(doors: Deployment, payment_id: str) -> str:
     """The provider opens a dispute of a payment; its name there."""
-    now, dispute = datetime.now(UTC).isoformat(), f"DSP{uuid4().hex[:10].upper()}"
+    dispute = f"DSP{uuid4().hex[:10].upper()}"
+    answer = doors.api.deliver(dispute_callback(doors, payment_id, dispute))
+    assert answer.json()["data"]["verdict"] == "applied", answer.text
+    return dispute
+
+
+def dispute_callback(doors: Deployment, payment_id: str, dispute: str = "DSP-1") -> SignedCallback:
+    """What the operator says when a payment is disputed."""
+    now = datetime.now(UTC).isoformat()
     data = {
         "dispute": dispute,
         "reference": payment_id,
@@ -76,6 +84,4 @@ def dispute_of(doors: Deployment, payment_id: str) -> str:
         "occurred_at": now,
     }
     body = json.dumps({"type": "dispute.opened", "timestamp": now, "data": data})
-    answer = doors.api.deliver(sign(doors.webhook_secret, body))
-    assert answer.json()["data"]["verdict"] == "applied", answer.text
-    return dispute
+    return sign(doors.webhook_secret, body)

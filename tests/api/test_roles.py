@@ -13,7 +13,7 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from api.auth import Allow, Role
-from tests.api import book_requests, payout_requests, refund_requests
+from tests.api import book_requests, inbox_requests, payout_requests, refund_requests
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.role_rules import (
     BY_ADMINS,
@@ -62,6 +62,7 @@ RULES: Final = {
     **book_requests.RULES,
     **payout_requests.RULES,
     **refund_requests.RULES,
+    **inbox_requests.RULES,
 }
 """A part of the API may have its rules, and requests that are right, in a module of its own."""
 
@@ -137,6 +138,8 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
         request["key"] = str(uuid4())
     if (of_books := book_requests.book_request(doors, route, creator)) is not None:
         return {**request, **of_books}
+    if (of_inbox := inbox_requests.inbox_request(doors, route, creator)) is not None:
+        return {**request, **of_inbox}
     if (of_payouts := payout_requests.payout_request(doors, route, creator)) is not None:
         return {**request, **of_payouts}
     match route:

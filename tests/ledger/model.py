@@ -16,6 +16,7 @@ from ledger.commands import (
     AssignFeePlan,
     CancelPayment,
     ExpirePayment,
+    IgnoreCallback,
     InitiatePayment,
     ParkCallback,
     RecordReport,
@@ -108,7 +109,7 @@ class Model:
             RecordSubmissionUnknown: self._unknown,
             ExpirePayment: self._expire,
         }
-        assert not isinstance(command, ParkCallback)
+        assert not isinstance(command, ParkCallback | IgnoreCallback)
         return rules[type(command)](command), None
 
     def _recorded(self, about: dict[str, Any], **changes: object) -> None:

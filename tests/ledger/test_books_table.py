@@ -28,6 +28,7 @@ from ledger.commands import (
     AddCapital,
     ExchangeCurrency,
     FundWallet,
+    IgnoreCallback,
     IssueDocument,
     LedgerCommand,
     ParkCallback,
@@ -187,6 +188,7 @@ document                       docum !exi   docum
 document of another month      docum docum  docum
 document of another creator    docum docum  docum
 unreadable                     park  park   park
+ignored by a person            ign   ign    ign
 """
 
 COMMANDS: Final[dict[str, LedgerCommand]] = {
@@ -230,6 +232,9 @@ COMMANDS: Final[dict[str, LedgerCommand]] = {
     "unreadable": ParkCallback(
         reason="unreadable_body", inbox_entry=CALLBACK, **envelope(natural_key())
     ),
+    "ignored by a person": IgnoreCallback(
+        reason="it is about another platform", inbox_entry=CALLBACK, **envelope(natural_key())
+    ),
 }
 
 CELLS: Final[dict[str, Decided]] = {
@@ -241,6 +246,7 @@ CELLS: Final[dict[str, Decided]] = {
     "!cre": CreatorNotFound,
     "dup": ([], Verdict.DUPLICATE),
     "park": ([], Verdict.PARKED),
+    "ign": ([], Verdict.IGNORED),
     "settl": ([ProviderSettled], None),
     "repor": ([ProviderSettled], Verdict.APPLIED),
     "fill": ([WalletFunded], None),

@@ -1,4 +1,4 @@
-"""Nor do questions about suspense, documents and coverage read more than they must."""
+"""Nor do questions about suspense, documents, the inbox and coverage read more than they must."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from ledger.events import CreatorRegistered
 from projections.coverage import READ_COVERAGE
 from projections.creator_taxes import READ_BOUNDS, READ_CREATOR_TAXES
 from projections.documents import READ_DOCUMENT, READ_DOCUMENT_BY_KEY, READ_DOCUMENTS
+from projections.inbox import READ_KEPT, READ_WAITING
 from projections.reader import POSITION_MAX
 from projections.suspense import READ_PARKED
 from tests.databases import superuser
@@ -63,6 +64,12 @@ ADD: Final = """
     SELECT 'fan:' || n, 'key', '', stream(n), 1, n, NULL, NULL, NULL, clock_timestamp(), false
     FROM generate_series(1, 20000) AS n;
 
+    -- Of many callbacks every hundredth waits for a person.
+    INSERT INTO inbox
+    SELECT stream(n), 'sandbox', n::text, clock_timestamp(), '{}', stream(n), false, '', '',
+           CASE n % 100 WHEN 0 THEN 'parked' ELSE 'applied' END, NULL, n, 1
+    FROM generate_series(1, 50000) AS n;
+
     ANALYZE;
 """
 
@@ -70,7 +77,12 @@ SERIES: Final = creator(900_000)
 CREATOR: Final = {"creator_id": creator(1), "registered": CreatorRegistered.TOPIC}
 KEYS: Final = {"scope": DOCUMENTS, "before": f"{creator(1)}::", "limit": PAGE}
 
+LONG_AGO: Final = "2000-01-01 00:00+00"
+WAITING: Final = {"received_at": LONG_AGO, "inbox_id": creator(1), "limit": PAGE}
+
 QUESTIONS: dict[str, tuple[str, Parameters]] = {
+    "waiting callbacks": (READ_WAITING, WAITING),
+    "a callback": (READ_KEPT, [creator(7)]),
     "parked": (READ_PARKED, {"position": POSITION_MAX, "line": 0, "limit": PAGE}),
     "parked, later": (READ_PARKED, {"position": 71_000, "line": 1, "limit": PAGE}),
     "bounds": (READ_BOUNDS, {"begins": "2026-02-01 00:00+03", "ends": "2026-03-01 00:00+03"}),
