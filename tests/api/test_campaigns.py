@@ -229,6 +229,14 @@ def test_a_killed_dispatcher_prompts_nobody_twice_and_every_payment_ends(
     assert_book_is_sound(prompting.database)
 
 
+GIVE_BACK: Final = """
+    UPDATE dispatcher_tasks SET due_at = now() - interval '1 s'
+    FROM (SELECT kind, task_id FROM dispatcher_tasks FOR UPDATE SKIP LOCKED) AS free
+    WHERE dispatcher_tasks.kind = free.kind AND dispatcher_tasks.task_id = free.task_id
+"""
+"""It waits for nobody, or two that lock many rows could wait for each other."""
+
+
 def test_dispatchers_that_are_given_the_same_tasks_again_and_again_prompt_once(
     prompting: Deployment,
 ) -> None:
@@ -239,7 +247,7 @@ def test_dispatchers_that_are_given_the_same_tasks_again_and_again_prompt_once(
     def give_back() -> None:
         with superuser(prompting.database) as connection:
             while not done.wait(0.002):
-                connection.execute("UPDATE dispatcher_tasks SET due_at = now() - interval '1 s'")
+                connection.execute(GIVE_BACK)
 
     with ThreadPoolExecutor(1) as pool:
         giving_back = pool.submit(give_back)
