@@ -17,7 +17,7 @@
     │   │   ├── PayoutNotInThisState, InsufficientFunds
     │   │   └── ProposalDecided, NoDebt
     │   ├── NotAllowed              this person may not do this
-    │   │   ├── SecondPersonNeeded, ApproverInvolved
+    │   │   └── SecondPersonNeeded, ApproverInvolved
     │   └── Unacceptable            the request itself can never be accepted
     │       ├── AmountOutOfBounds, CurrencyUnknown, CurrencyNotAccepted, CurrencyDiffers
     │       ├── AmountNotPayable, PayoutTooSmall, RefundExceedsPayment
