@@ -17,6 +17,7 @@ from eventsourcing.postgres import PostgresApplicationRecorder, PostgresFactory
 from psycopg.conninfo import conninfo_to_dict
 
 from ledger.aggregate_cache import AggregateCache
+from ledger.book_time import BookTime, time_by
 from ledger.database.connections import READER_SETTINGS
 from ledger.decisions import Aggregate, LedgerCommand, evolve
 from ledger.recorder import TurnRecorder
@@ -132,13 +133,24 @@ class Notifier:
 
 
 class Ledger(Application[UUID]):
-    """One book of accounts. `clock` replaces the database's clock where a test needs it to."""
+    """One book of accounts.
+
+    `clock` replaces the database's clock where a test needs it to. `book_time` is the book's time
+    where it may run ahead of the database's.
+    """
 
     name = "Ledger"
     log_section_size = 1_000
 
-    def __init__(self, book: BookLocation, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        book: BookLocation,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        book_time: BookTime | None = None,
+    ) -> None:
         self.book = book
+        self.book_time = book_time or time_by(clock)
         connection = conninfo_to_dict(book.conninfo(READER_SETTINGS))
         super().__init__(
             {
@@ -155,7 +167,7 @@ class Ledger(Application[UUID]):
         )
         self._notifier = Notifier(book.connect_reader)
         recorder = TurnRecorder(book.connect_writer)
-        runner = TurnRunner(recorder, AggregateCache(), clock=clock)
+        runner = TurnRunner(recorder, AggregateCache(), book_time=self.book_time)
         self._writer = GroupCommitWriter(
             runner.run, on_commit=self._notifier.log_has_grown, on_close=recorder.discard
         )

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 
 import psycopg
 
+from ledger.book_time import BookTime, time_by
 from ledger.callbacks import FINAL, Verdict
 from ledger.commands import CallbackCommand, Command, IgnoreCallback, ParkCallback
 from ledger.decisions import Aggregate, Decision, LedgerCommand, States, decide, evolve
@@ -91,10 +92,11 @@ class TurnRunner:
         cache: AggregateCache,
         *,
         clock: Callable[[], datetime] | None = None,
+        book_time: BookTime | None = None,
     ) -> None:
         self._recorder = recorder
         self._cache = cache
-        self._clock = clock
+        self._book_time = book_time or time_by(clock)
 
     def run(self, commands: Sequence[LedgerCommand]) -> list[Outcome]:
         """Decide and record `commands`; one outcome each, in their order. Never raises."""
@@ -180,7 +182,7 @@ class TurnRunner:
             },
             guards=sorted({account for command in commands for account in command.accounts()}),
         )
-        now = loaded.head.now if self._clock is None else self._clock()
+        now = self._book_time.now(loaded.head)
         turn = _Turn(loaded, cached, recorded_at=max(now, loaded.head.recorded_at))
         outcomes = [turn.decide(command) for command in commands]
         writes = self._write_up(turn)
