@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
 from api.providers.port import Declined, NoAnswer
 from api.report_commands import command_of
+from ledger.book_time import seen_from_here
 from ledger.commands import IdempotencyKey
 from ledger.errors import Unavailable
 from ledger.key_store import KeyDestroyedError
@@ -45,6 +46,10 @@ class Desk:
     key_store: KeyStore
     settings: Settings
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def now(self) -> datetime:
+        """The book's time, in which expiries and deadlines are recorded."""
+        return seen_from_here(self.ledger.book_time)
 
     @property
     def deadline_seconds(self) -> int:

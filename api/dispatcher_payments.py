@@ -11,7 +11,7 @@ knows.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import uuid4
 
@@ -53,7 +53,7 @@ class PaymentTasks:
         """Do what the payment needs now; when to look again, or None when it has ended."""
         desk = self._desk
         payment: Payment = await asyncio.to_thread(desk.ledger.repository.get, task.stream_id)
-        now = datetime.now(UTC)
+        now = desk.now()
         if payment.state not in OPEN:
             return None
         if payment.state is PaymentState.INITIATED and now < payment.expires_at:
@@ -89,7 +89,7 @@ class PaymentTasks:
             )
         )
         if outcome.error is not None:
-            return datetime.now(UTC) + timedelta(seconds=desk.deadline_seconds)
+            return desk.now() + timedelta(seconds=desk.deadline_seconds)
         result = await self._push(provider, payment)
         match result:
             case Accepted(provider_reference):
@@ -107,13 +107,13 @@ class PaymentTasks:
                 await self._unknown(payment, reason)
             case _:
                 assert_never(result)
-        return min(payment.expires_at, datetime.now(UTC) + desk.pause(1))
+        return min(payment.expires_at, desk.now() + desk.pause(1))
 
     async def _push(self, provider: Provider, payment: Payment) -> Initiation:
         phone = await self._desk.phone(payment.phone)
         if isinstance(phone, Declined):
             return phone
-        left = payment.expires_at - datetime.now(UTC)
+        left = payment.expires_at - self._desk.now()
         request = PromptRequest(
             payment_id=payment.id,
             phone=phone,

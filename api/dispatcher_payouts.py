@@ -12,7 +12,7 @@ on evidence that two people attest. After `ATTEMPTS_MAX` attempts it is held for
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import uuid4
 
@@ -49,7 +49,7 @@ class PayoutTasks:
         """Do what the payout needs now; when to look again, or None when it has ended."""
         desk = self._desk
         payout: Payout = await asyncio.to_thread(desk.ledger.repository.get, task.stream_id)
-        now = datetime.now(UTC)
+        now = desk.now()
         if payout.state is PayoutState.APPROVED:
             return await self._submit(provider, payout)
         if payout.state in UNSENT:
@@ -75,7 +75,7 @@ class PayoutTasks:
         desk, claim, attempt = self._desk, uuid4(), payout.attempt + 1
         if attempt > ATTEMPTS_MAX:
             await self._hold(payout)
-            return datetime.now(UTC) + UNDECIDED_PAUSE
+            return desk.now() + UNDECIDED_PAUSE
         outcome = await desk.record(
             StartPayoutSubmission(
                 payout_id=payout.id,
@@ -86,7 +86,7 @@ class PayoutTasks:
             )
         )
         if outcome.error is not None:
-            return datetime.now(UTC) + timedelta(seconds=desk.deadline_seconds)
+            return desk.now() + timedelta(seconds=desk.deadline_seconds)
         result = await self._send(provider, payout, attempt)
         match result:
             case Accepted(provider_reference):
@@ -98,14 +98,14 @@ class PayoutTasks:
                         **desk.said(payout.id, payout.version, f"submitted:{payout.id}:{claim}"),
                     )
                 )
-                return datetime.now(UTC) + desk.pause(1)
+                return desk.now() + desk.pause(1)
             case Declined(reason, retryable):
                 await self._declined(provider, payout, attempt, reason, retryable=retryable)
             case NoAnswer(reason):
                 await self._unknown(payout, attempt, reason)
             case _:
                 assert_never(result)
-        return datetime.now(UTC) + desk.pause(attempt)
+        return desk.now() + desk.pause(attempt)
 
     async def _send(self, provider: Provider, payout: Payout, attempt: int) -> Initiation:
         phone = await self._desk.phone(payout.destination.account)

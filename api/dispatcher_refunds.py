@@ -11,7 +11,7 @@ it.
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, assert_never
 from uuid import uuid4
 
@@ -47,7 +47,7 @@ class RefundTasks:
         desk = self._desk
         owner: Owner = await asyncio.to_thread(desk.ledger.repository.get, task.stream_id)
         refund = owner.flows.refunds[task.task_id]
-        now = datetime.now(UTC)
+        now = desk.now()
         if refund.state not in REFUND_OPEN:
             return None
         if refund.state is RefundState.REQUESTED:
@@ -83,7 +83,7 @@ class RefundTasks:
             )
         )
         if outcome.error is not None:
-            return datetime.now(UTC) + timedelta(seconds=desk.deadline_seconds)
+            return desk.now() + timedelta(seconds=desk.deadline_seconds)
         result = await desk.in_time(provider.refund(_order(owner, refund)))
         match result:
             case Accepted(provider_reference):
@@ -102,7 +102,7 @@ class RefundTasks:
                 await self._unknown(owner, refund, reason)
             case _:
                 assert_never(result)
-        return datetime.now(UTC) + desk.pause(1)
+        return desk.now() + desk.pause(1)
 
     async def _fail(self, provider: Provider, owner: Owner, refund: Refund, reason: str) -> None:
         report = RefundReport(

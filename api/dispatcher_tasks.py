@@ -140,14 +140,18 @@ class TaskBoard:
         """Take up to `limit` due tasks; they come back after `lease_seconds` if not finished."""
         with self._pool.connection() as connection:
             rows = connection.execute(CLAIM, (lease_seconds, provider, limit)).fetchall()
+            if rows:
+                self._ledger.book_time.renew(connection)
         return [Task(*row) for row in rows]
 
     def finish(self, task: Task, due_at: datetime | None) -> None:
-        """Look at it again at `due_at`, or never again."""
+        """Look at it again at `due_at` by the book's time, or never again."""
         with self._pool.connection() as connection:
             if due_at is None:
                 connection.execute(DONE, (task.kind, task.task_id))
             else:
+                # A pause is a real one: the column is in the database's time.
+                due_at -= self._ledger.book_time.ahead
                 connection.execute(POSTPONE, (due_at, task.kind, task.task_id))
 
     def vault_entry(self, entry_id: UUID) -> VaultEntry | None:

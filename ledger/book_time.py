@@ -35,6 +35,9 @@ class BookTime(Protocol):
     def now(self, head: Head) -> datetime:
         """The time at which a turn on this head is recorded, unless the head's is later."""
 
+    def renew(self, connection: psycopg.Connection[Any]) -> None:
+        """See how far ahead the book is by now, where it can be."""
+
 
 class DatabaseTime:
     """The database's clock."""
@@ -44,6 +47,9 @@ class DatabaseTime:
     def now(self, head: Head) -> datetime:
         """The database's time, as it was read with the head."""
         return head.now
+
+    def renew(self, connection: psycopg.Connection[Any]) -> None:
+        """Nothing: it is never ahead."""
 
 
 class GivenTime:
@@ -57,6 +63,9 @@ class GivenTime:
     def now(self, head: Head) -> datetime:  # noqa: ARG002 - the given clock alone is asked
         """The given clock's time."""
         return self._clock()
+
+    def renew(self, connection: psycopg.Connection[Any]) -> None:
+        """Nothing: it is as far ahead as it says."""
 
 
 class RatchetingTime:
@@ -77,6 +86,10 @@ class RatchetingTime:
         """The book's time, never behind what is recorded."""
         self._ahead = max(self._ahead, head.recorded_at - head.now)
         return head.now + self._ahead
+
+    def renew(self, connection: psycopg.Connection[Any]) -> None:
+        """Look at the head, which others may have moved."""
+        self.now(read_head(connection))
 
 
 def time_by(clock: Callable[[], datetime] | None) -> BookTime:
