@@ -42,6 +42,18 @@ class PromptRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeRequest:
+    """Money to be taken from a stored card: `card` is the provider's token of it.
+
+    `payment_id` is the reference at the provider, which takes it once.
+    """
+
+    payment_id: UUID
+    card: str = field(repr=False)
+    money: Money
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RefundOrder:
     """Money to go back the way of `provider_transaction`; `refund_id` is the reference.
 
@@ -114,6 +126,9 @@ class Provider(Protocol):
 
     name: str
 
+    charges_stored_methods: bool
+    """Whether `charge` may be called; where it may not, `Declined` is all that it answers."""
+
     def terms(self, currency: str, *, expires_after_seconds: int) -> PaymentTerms | None:
         """Step, minimum and maximum in minor units; None when the currency is not taken."""
 
@@ -131,9 +146,13 @@ class Provider(Protocol):
     async def initiate(self, request: PromptRequest) -> Initiation:
         """Push a prompt, once. Never raises for what a provider or a network may do."""
 
+    async def charge(self, request: ChargeRequest) -> Initiation:
+        """Charge a stored method, once. Never raises for what a provider or a network may do."""
+
     async def status(self, payment_id: UUID) -> ProviderReport | None:
         """What the provider knows of a payment; None when it does not know it at all.
 
+        It is one that was prompted for or charged, and not one that was made at a till.
         Raises `StatusUnavailableError`.
         """
 

@@ -3,7 +3,7 @@
 Callbacks: headers webhook-id, webhook-timestamp, webhook-signature (`v1,<base64>`), five minutes
 of tolerance (https://www.standardwebhooks.com). The natural key is the webhook-id, which the
 signature covers. The operator can be asked by our reference; it does not deduplicate prompts, and
-refuses a refund or a payout whose reference it has seen. What it says is translated in
+refuses a charge, a refund or a payout whose reference it has seen. What it says is translated in
 api/providers/sandbox_reports.py.
 """
 
@@ -20,6 +20,7 @@ from standardwebhooks.webhooks import Webhook
 from api.providers.port import (
     Accepted,
     BadSignatureError,
+    ChargeRequest,
     Declined,
     Initiation,
     NoAnswer,
@@ -61,6 +62,7 @@ class Sandbox:
     """The adapter; `secret` is `whsec_…`, `timeout_seconds` bounds each call."""
 
     name = NAME
+    charges_stored_methods = True
 
     def __init__(
         self, *, url: str, api_key: str, webhook_secret: str, timeout_seconds: float
@@ -136,6 +138,17 @@ class Sandbox:
                 "currency": request.money.currency,
                 "description": "Payment",
                 "expires_in_seconds": request.expires_in_seconds,
+            },
+        )
+
+    async def charge(self, request: ChargeRequest) -> Initiation:
+        return await self._push(
+            "/v1/charges",
+            {
+                "reference": str(request.payment_id),
+                "card": request.card,
+                "amount": major_units(request.money),
+                "currency": request.money.currency,
             },
         )
 

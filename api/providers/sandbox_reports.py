@@ -2,7 +2,8 @@
 
 Amounts are decimal strings in major units and must be exact in the currency's ISO 4217 exponent.
 References are ours, so they say where a report belongs: a payment's id; `stream:refund` for a
-refund or a return; `payout:attempt` for a payout.
+refund or a return; `payout:attempt` for a payout. At a till a customer types one of
+ledger/manual_references.py, or something else.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ledger.commands import (
     RefundReport,
     SettlementReport,
 )
+from ledger.manual_references import normalised, payment_of
 from ledger.money import AMOUNT_MAX, Money, exponents
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ def report_of(kind: object, data: dict[str, Any]) -> AnyReport:
     match family:
         case "payment":
             return payment_report(data, word)
+        case "till" if word == "payment.received":
+            return _till_report(data)
         case "refund":
             return refund_report(data, word)
         case "payout":
@@ -129,6 +133,19 @@ def payout_report(data: dict[str, Any], status: str) -> PayoutReport:
         provider_transaction=None if transaction is None else _word(transaction),
         reason=_reason(data),
         retryable=data.get("retryable") is True,
+        occurred_at=_instant(data.get("occurred_at")),
+    )
+
+
+def _till_report(data: dict[str, Any]) -> ProviderReport:
+    """Money from a till is taken whatever was typed, which may hold a name and is not kept."""
+    reference = normalised(str(data.get("account_reference")))
+    return ProviderReport(
+        provider=NAME,
+        payment_id=None if reference is None else payment_of(reference),
+        claim=Claim.SUCCEEDED,
+        provider_transaction=_word(data["transaction"]),
+        received=minor_units(data["amount"], data["currency"]),
         occurred_at=_instant(data.get("occurred_at")),
     )
 

@@ -3,6 +3,10 @@
 ``GET /v1/behaviours`` answers with this table. A number whose digits are not listed pays as asked,
 and so does one whose digits are about something else than prompts. What becomes of a refund or
 a dispute is said by the phone that paid; of a payout, by the phone that is paid out to.
+
+A stored card does as a phone with the same last three digits, ``card_000`` as 000, except where
+a person would have to answer: ``INSTEAD_FOR_A_CARD``. Nothing expires either: 003 is a bank that
+does not answer, 006 succeeds late.
 """
 
 from __future__ import annotations
@@ -59,19 +63,22 @@ class Behaviour(StrEnum):
 DESCRIPTIONS: Mapping[Behaviour, str] = {
     Behaviour.SUCCESS: "The person pays what was asked. So does every number that is not listed.",
     Behaviour.INSUFFICIENT_FUNDS: "Fails: the person has too little money.",
-    Behaviour.CANCELLED_BY_PAYER: "The person declines the prompt.",
+    Behaviour.CANCELLED_BY_PAYER: "The person declines the prompt. A card does as 001.",
     Behaviour.TIMEOUT: "The person never answers; the prompt fails with the reason timeout.",
     Behaviour.DELIVERED_FIVE_TIMES: (
         "Succeeds; the same callback is delivered five times at once, with one webhook-id."
     ),
     Behaviour.OUT_OF_ORDER: "Succeeds; payment.succeeded arrives before payment.pending.",
     Behaviour.SUCCESS_AFTER_EXPIRY: (
-        "Stays pending until some time after the prompt expired, and then succeeds."
+        "Stays pending until some time after the prompt expired, and then succeeds. A card, which "
+        "has nothing that expires, succeeds some time later."
     ),
-    Behaviour.PAYS_LESS: "Succeeds with half of the amount, rounded down to the minor unit.",
-    Behaviour.PAYS_MORE: "Succeeds with twice the amount.",
+    Behaviour.PAYS_LESS: (
+        "Succeeds with half of the amount, rounded down to the minor unit. A card does as 000."
+    ),
+    Behaviour.PAYS_MORE: "Succeeds with twice the amount. A card does as 000.",
     Behaviour.PAYS_IN_ANOTHER_CURRENCY: (
-        "Succeeds with the same number in USD, or in EUR if USD was asked."
+        "Succeeds with the same number in USD, or in EUR if USD was asked. A card does as 000."
     ),
     Behaviour.SILENCE: "Succeeds without any callback; only the status query knows.",
     Behaviour.CALLBACK_BEFORE_ANSWER: (
@@ -150,6 +157,14 @@ DESCRIPTIONS: Mapping[Behaviour, str] = {
 }
 """Every behaviour in words, for the documentation and for ``GET /v1/behaviours``."""
 
+INSTEAD_FOR_A_CARD: Mapping[Behaviour, Behaviour] = {
+    Behaviour.CANCELLED_BY_PAYER: Behaviour.INSUFFICIENT_FUNDS,
+    Behaviour.PAYS_LESS: Behaviour.SUCCESS,
+    Behaviour.PAYS_MORE: Behaviour.SUCCESS,
+    Behaviour.PAYS_IN_ANOTHER_CURRENCY: Behaviour.SUCCESS,
+}
+"""Nobody is asked who could decline, or who could pay something else than was asked."""
+
 
 def behaviour_of(phone: str) -> Behaviour:
     """What the operator does with ``phone`` (E.164, such as +254700000001)."""
@@ -157,3 +172,9 @@ def behaviour_of(phone: str) -> Behaviour:
         return Behaviour(phone[-3:])
     except ValueError:
         return Behaviour.SUCCESS
+
+
+def behaviour_of_card(token: str) -> Behaviour:
+    """What the operator does with a stored card (its token, such as card_001)."""
+    behaviour = behaviour_of(token)
+    return INSTEAD_FOR_A_CARD.get(behaviour, behaviour)

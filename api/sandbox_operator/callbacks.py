@@ -10,6 +10,7 @@ from api.sandbox_operator.wire_movements import (
     PayoutState,
     RefundState,
     SettlementData,
+    TillPaymentData,
 )
 
 
@@ -26,9 +27,12 @@ class Callback(BaseModel):
         | DisputeFeeData
         | FeeData
         | SettlementData
+        | TillPaymentData
     )
 
     @property
     def reference(self) -> str | None:
         """The caller's reference that it is about, if it is about one."""
-        return None if isinstance(self.data, SettlementData) else self.data.reference
+        if isinstance(self.data, SettlementData | TillPaymentData):
+            return None
+        return self.data.reference

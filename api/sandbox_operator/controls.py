@@ -1,6 +1,6 @@
 """How somebody makes the operator do what it otherwise does unasked, for a demonstration or a test.
 
-POST /v1/disputes, /v1/disputes/fees, /v1/fees, /v1/settlements, /v1/reversals
+POST /v1/disputes, /v1/disputes/fees, /v1/fees, /v1/settlements, /v1/reversals, /v1/till/payments
     ──► 202, and then exactly one callback
 """
 
@@ -18,6 +18,8 @@ from api.sandbox_operator.wire_movements import (
     ReversalRequest,
     SettlementAnnounced,
     SettlementRequest,
+    TillPaymentAnnounced,
+    TillPaymentRequest,
 )
 
 
@@ -43,3 +45,7 @@ def add_controls(router: APIRouter, operator: Operator) -> None:
     @router.post("/reversals", status_code=202)
     async def reversal(request: ReversalRequest) -> ReversalAnnounced:
         return operator.refunds.announce_reversal(request)
+
+    @router.post("/till/payments", status_code=202)
+    async def till_payment(request: TillPaymentRequest) -> TillPaymentAnnounced:
+        return operator.till.pay(request)

@@ -123,7 +123,7 @@ class Disputes:
         """Tell what somebody asked for, and nothing else, whatever the phone that paid says.
 
         Raises:
-            UnknownTransaction: no prompt produced the transaction.
+            UnknownTransaction: no payment has this transaction.
             InvalidAmount: an amount is none in the currency of the payment.
             AmountExceedsPayment: less was paid, or more would be lost than is disputed.
             MemoryFull: too many callbacks wait for their turn.
@@ -147,7 +147,7 @@ class Disputes:
         """Tell of a fee that somebody asked for.
 
         Raises:
-            UnknownTransaction: no prompt produced the transaction.
+            UnknownTransaction: no payment has this transaction.
             InvalidAmount: the amount is none in the currency of the payment.
             MemoryFull: too many callbacks wait for their turn.
 

@@ -27,7 +27,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
-from api.sandbox_operator.wire import Error, ErrorAnswer, PromptRequest
+from api.sandbox_operator.wire import ChargeRequest, Error, ErrorAnswer, PromptRequest
 from api.sandbox_operator.wire_movements import (
     DisputeFeeRequest,
     DisputeRequest,
@@ -36,6 +36,7 @@ from api.sandbox_operator.wire_movements import (
     RefundRequest,
     ReversalRequest,
     SettlementRequest,
+    TillPaymentRequest,
 )
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class InvalidAmount(OperatorError):
 
 
 class UnknownReference(OperatorError):
-    """No prompt was accepted with this reference."""
+    """No prompt and no charge was accepted with this reference."""
 
     status_code = 404
     code = "unknown_reference"
@@ -131,6 +132,7 @@ class MemoryFull(OperatorBusy):
 
 _REQUESTS: tuple[type[BaseModel], ...] = (
     PromptRequest,
+    ChargeRequest,
     RefundRequest,
     PayoutRequest,
     DisputeRequest,
@@ -138,6 +140,7 @@ _REQUESTS: tuple[type[BaseModel], ...] = (
     FeeRequest,
     SettlementRequest,
     ReversalRequest,
+    TillPaymentRequest,
 )
 _CODES_BY_STATUS = {400: "invalid_request", 404: "not_found", 405: "method_not_allowed"}
 

@@ -47,7 +47,7 @@ class Fees:
         """Tell of a fee that somebody asked for.
 
         Raises:
-            UnknownTransaction: no prompt produced the transaction.
+            UnknownTransaction: no payment has this transaction.
             InvalidAmount: the amount is none in the currency of the payment.
             MemoryFull: too many callbacks wait for their turn.
 

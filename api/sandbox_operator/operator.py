@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from api.sandbox_operator.announcements import Announcements
 from api.sandbox_operator.background import Background
-from api.sandbox_operator.behaviours import Behaviour, behaviour_of
+from api.sandbox_operator.behaviours import Behaviour
 from api.sandbox_operator.delivery import Courier
 from api.sandbox_operator.disputes import Disputes
-from api.sandbox_operator.errors import OperatorBroken, UnknownReference
+from api.sandbox_operator.errors import DuplicateReference, OperatorBroken, UnknownReference
 from api.sandbox_operator.fees import Fees
 from api.sandbox_operator.payouts import Payouts
 from api.sandbox_operator.prompts import Prompt, Prompts
 from api.sandbox_operator.refunds import Refunds
 from api.sandbox_operator.scenarios import Scenarios, callback_data
+from api.sandbox_operator.till import Till
 from api.sandbox_operator.transactions import Transactions
 from api.sandbox_operator.wire import PromptAccepted, PromptStatistics, PromptStatus
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import asyncio
 
     from api.sandbox_operator.settings import OperatorSettings
-    from api.sandbox_operator.wire import PromptRequest
+    from api.sandbox_operator.wire import ChargeRequest, PromptRequest
 
 
 class Operator:
@@ -47,6 +48,7 @@ class Operator:
         self.fees = Fees(
             settings, self.courier, announcements=self.announcements, transactions=transactions
         )
+        self.till = Till(self.announcements, transactions)
         self._prompts = Prompts(settings.prompts_kept_max)
         self._scenarios = Scenarios(
             settings, self.courier, transactions, self.refunds, self.disputes, self.fees
@@ -60,31 +62,26 @@ class Operator:
             OperatorBusy: too many prompts are open.
 
         """
-        behaviour = behaviour_of(request.phone)
-        if behaviour is Behaviour.PUSH_FAILS_UNACCEPTED:
-            raise OperatorBroken
-        prompt = Prompt.of(request)
-        self._prompts.accept(prompt)
-        playing = self._play(prompt)
-        match behaviour:
-            case Behaviour.PUSH_FAILS_ACCEPTED:
-                raise OperatorBroken
-            case Behaviour.CALLBACK_BEFORE_ANSWER:
-                # Bounded: a receiver that answers only after this push would wait for ever.
-                await self._background.hang(until=playing)
-            case Behaviour.PUSH_HANGS:
-                await self._background.hang()
-            case _:
-                pass
-        return PromptAccepted(
-            operator_reference=prompt.operator_reference, reference=prompt.reference
-        )
+        return await self._accept(Prompt.of(request))
 
-    def status(self, reference: str) -> PromptStatus:
-        """Where the latest prompt of ``reference`` stands.
+    async def charge(self, request: ChargeRequest) -> PromptAccepted:
+        """Charge a stored card, unless the reference was accepted before.
 
         Raises:
-            UnknownReference: no prompt was accepted with it.
+            DuplicateReference: this reference was accepted before; nothing else happens.
+            OperatorBroken: the behaviour says so; the charge may be accepted all the same.
+            OperatorBusy: too many prompts are open.
+
+        """
+        if self._prompts.latest(request.reference):
+            raise DuplicateReference
+        return await self._accept(Prompt.of_charge(request))
+
+    def status(self, reference: str) -> PromptStatus:
+        """Where the latest prompt of ``reference`` stands, or its charge.
+
+        Raises:
+            UnknownReference: neither was accepted with it.
             OperatorBroken: the behaviour says so.
 
         """
@@ -107,6 +104,25 @@ class Operator:
         """Drop what is still being played, and the connections."""
         await self._background.close()
         await self.courier.close()
+
+    async def _accept(self, prompt: Prompt) -> PromptAccepted:
+        if prompt.behaviour is Behaviour.PUSH_FAILS_UNACCEPTED:
+            raise OperatorBroken
+        self._prompts.accept(prompt)
+        playing = self._play(prompt)
+        match prompt.behaviour:
+            case Behaviour.PUSH_FAILS_ACCEPTED:
+                raise OperatorBroken
+            case Behaviour.CALLBACK_BEFORE_ANSWER:
+                # Bounded: a receiver that answers only after this push would wait for ever.
+                await self._background.hang(until=playing)
+            case Behaviour.PUSH_HANGS:
+                await self._background.hang()
+            case _:
+                pass
+        return PromptAccepted(
+            operator_reference=prompt.operator_reference, reference=prompt.reference
+        )
 
     def _play(self, prompt: Prompt) -> asyncio.Task[None]:
         return self._background.start(

@@ -5,6 +5,7 @@
             ──► cancelled      cancelled_by_payer
 
 References are not unique, on purpose: two pushes of one reference are two prompts on the phone.
+The charge of a stored card is a prompt that is on no phone; the reference of one is taken once.
 """
 
 from __future__ import annotations
@@ -15,28 +16,31 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from api.sandbox_operator.behaviours import Behaviour, behaviour_of
+from api.sandbox_operator.behaviours import Behaviour, behaviour_of, behaviour_of_card
 from api.sandbox_operator.errors import OperatorBusy
 from api.sandbox_operator.transactions import new_transaction
 from api.sandbox_operator.wire import Reason, Status
 
 if TYPE_CHECKING:
     from api.sandbox_operator.amounts import Amount
-    from api.sandbox_operator.wire import PromptRequest
+    from api.sandbox_operator.wire import ChargeRequest, PromptRequest
 
 
 @dataclass(slots=True, eq=False)
 class Prompt:
-    """A prompt on a phone. ``settled`` is what was asked until something else was paid."""
+    """A prompt on a phone. ``settled`` is what was asked until something else was paid.
+
+    A charge has no phone, and does not expire.
+    """
 
     reference: str
-    phone: str
+    phone: str | None
     settled: Amount
     behaviour: Behaviour
-    expires_in_seconds: float
-    operator_reference: str
+    expires_in_seconds: float | None
     accepted_at: datetime
     occurred_at: datetime
+    operator_reference: str = field(default_factory=lambda: f"op_{uuid4().hex}")
     status: Status = Status.PENDING
     transaction: str | None = None
     reason: Reason | None = None
@@ -51,7 +55,20 @@ class Prompt:
             settled=request.asked(),
             behaviour=behaviour_of(request.phone),
             expires_in_seconds=request.expires_in_seconds,
-            operator_reference=f"op_{uuid4().hex}",
+            accepted_at=now,
+            occurred_at=now,
+        )
+
+    @classmethod
+    def of_charge(cls, request: ChargeRequest) -> Prompt:
+        """A new pending charge for ``request``."""
+        now = datetime.now(UTC)
+        return cls(
+            reference=request.reference,
+            phone=None,
+            settled=request.asked(),
+            behaviour=behaviour_of_card(request.card),
+            expires_in_seconds=None,
             accepted_at=now,
             occurred_at=now,
         )

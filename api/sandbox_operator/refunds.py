@@ -115,7 +115,7 @@ class Refunds:
 
         Raises:
             DuplicateReference: this reference was accepted before; nothing else happens.
-            UnknownTransaction: no prompt produced the transaction.
+            UnknownTransaction: no payment has this transaction.
             CurrencyMismatch: something else was paid.
             RefundExceedsPayment: too little was paid, or is left of it.
             MemoryFull: too many refunds are open.
@@ -153,7 +153,7 @@ class Refunds:
         """Refund by itself because somebody asked for that; nobody can ask for its status.
 
         Raises:
-            UnknownTransaction: no prompt produced the transaction.
+            UnknownTransaction: no payment has this transaction.
             InvalidAmount: the amount is none in the currency of the payment.
             RefundExceedsPayment: too little was paid, or is left of it.
             MemoryFull: too many callbacks wait for their turn.

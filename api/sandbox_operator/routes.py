@@ -3,8 +3,8 @@
 POST /v1/prompts ──► 202 pending          wait, settle, callbacks (scenarios.py)
                  ──► 500, or silence      if its behaviour says so
 
-Refunds and payouts are taken like prompts, but each reference only once. What the operator does
-unasked is in ``controls.py``.
+Charges, refunds and payouts are taken like prompts, but each reference only once. Where a charge
+stands is asked like a prompt's status. What the operator does unasked is in ``controls.py``.
 """
 
 import secrets
@@ -23,6 +23,7 @@ from api.sandbox_operator.settings import OperatorSettings
 from api.sandbox_operator.wire import (
     BehaviourDescription,
     BehaviourTable,
+    ChargeRequest,
     DeliveryStatistics,
     ErrorAnswer,
     PromptAccepted,
@@ -107,6 +108,10 @@ def _add_prompts(router: APIRouter, operator: Operator) -> None:
     @router.post("/prompts", status_code=202)
     async def push(request: PromptRequest) -> PromptAccepted:
         return await operator.push(request)
+
+    @router.post("/charges", status_code=202)
+    async def charge(request: ChargeRequest) -> PromptAccepted:
+        return await operator.charge(request)
 
     @router.get("/prompts/{reference}")
     async def status(reference: str) -> PromptStatus:

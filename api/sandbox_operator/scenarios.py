@@ -1,5 +1,7 @@
 """What happens to a prompt after it was accepted? Wait, settle, tell: each as its behaviour says.
 
+So it is with a charge, which is a prompt that does not expire.
+
 accepted ──wait──► settled (what the status query answers) ──tell──► callbacks, if any
          ──follow up──► what nobody asked for: a dispute, a fee, a refund
 """
@@ -57,11 +59,13 @@ class Scenarios:
             await self._follow_up(paid)
 
     def _wait_seconds(self, prompt: Prompt) -> float:
+        expires_in_seconds = prompt.expires_in_seconds
         match prompt.behaviour:
             case Behaviour.TIMEOUT:
-                return min(self.settings.timeout_seconds, prompt.expires_in_seconds)
+                longest = self.settings.timeout_seconds
+                return longest if expires_in_seconds is None else min(longest, expires_in_seconds)
             case Behaviour.SUCCESS_AFTER_EXPIRY:
-                return prompt.expires_in_seconds + self.settings.late_seconds
+                return (expires_in_seconds or 0.0) + self.settings.late_seconds
             case Behaviour.CALLBACK_BEFORE_ANSWER:
                 return 0.0
             case _:

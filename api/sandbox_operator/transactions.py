@@ -1,4 +1,4 @@
-"""What the operator knows of a payment that a prompt produced, and how much of it went back.
+"""What the operator knows of a payment that was made, and how much of it went back.
 
 Every payment is one, also the second one for a prompt, or one of another amount than was asked.
 """
@@ -30,10 +30,13 @@ def new_transaction() -> str:
 
 @dataclass(slots=True, eq=False)
 class Transaction:
-    """A payment: ``reference`` is its prompt's, ``behaviour`` that of the phone that paid."""
+    """A payment: ``reference`` is its prompt's, ``behaviour`` that of the phone that paid.
+
+    One that was made at a till has no reference.
+    """
 
     transaction: str
-    reference: str
+    reference: str | None
     paid: Amount
     behaviour: Behaviour
     refunded_minor_units: int = 0
@@ -97,7 +100,7 @@ class Transactions:
         """Find the payment of that number.
 
         Raises:
-            UnknownTransaction: no prompt produced it, or it was forgotten.
+            UnknownTransaction: no payment has it, or it was forgotten.
 
         """
         found = self._kept.get(transaction)

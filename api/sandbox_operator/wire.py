@@ -1,4 +1,4 @@
-"""What goes over the wire about prompts: the bodies of requests, answers and callbacks.
+"""What goes over the wire about prompts and charges: bodies of requests, answers and callbacks.
 
 What goes over it about all other money is in ``wire_movements.py``.
 """
@@ -16,7 +16,7 @@ EXPIRES_IN_SECONDS_MAX = 86_400.0
 
 
 class Status(StrEnum):
-    """Where a prompt stands."""
+    """Where a prompt or a charge stands."""
 
     PENDING = "pending"
     SUCCEEDED = "succeeded"
@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 class Reason(StrEnum):
-    """Why a prompt did not succeed."""
+    """Why a prompt or a charge did not succeed."""
 
     INSUFFICIENT_FUNDS = "insufficient_funds"
     TIMEOUT = "timeout"
@@ -37,6 +37,7 @@ CallbackType = Literal[
     "payment.succeeded",
     "payment.failed",
     "payment.cancelled",
+    "till.payment.received",
     "refund.succeeded",
     "refund.failed",
     "payout.paid",
@@ -54,30 +55,23 @@ CallbackType = Literal[
 
 # It lies in the path of the status query, so it must not need any escaping.
 PromptReference = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:~-]{0,127}$")]
+CardToken = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{3,128}$", examples=["card_000"])]
 Phone = Annotated[str, Field(pattern=r"^\+[1-9][0-9]{7,14}$", examples=["+254700000000"])]
 MajorUnits = Annotated[str, Field(max_length=32, examples=["1250.00"])]
 CurrencyCode = Annotated[str, Field(pattern=r"^[A-Z]{3}$", examples=["KES"])]
 
 
-class PromptRequest(BaseModel):
-    """``POST /v1/prompts``: ask the person behind a phone for money.
-
-    ``amount`` is a decimal string in major units with at most the currency's decimals.
-    """
+class _PaymentRequest(BaseModel):
+    """``amount`` is a decimal string in major units with at most the currency's decimals."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     reference: PromptReference
-    phone: Phone
     amount: MajorUnits
     currency: CurrencyCode
-    description: Annotated[str, Field(max_length=255)] = ""
-    expires_in_seconds: Annotated[
-        float, Field(gt=0, le=EXPIRES_IN_SECONDS_MAX, allow_inf_nan=False)
-    ] = EXPIRES_IN_SECONDS_DEFAULT
 
     @model_validator(mode="after")
-    def _is_payable(self) -> "PromptRequest":
+    def _is_payable(self) -> "_PaymentRequest":
         self.asked()
         return self
 
@@ -86,8 +80,24 @@ class PromptRequest(BaseModel):
         return Amount.parse(self.amount, self.currency)
 
 
+class PromptRequest(_PaymentRequest):
+    """``POST /v1/prompts``: ask the person behind a phone for money."""
+
+    phone: Phone
+    description: Annotated[str, Field(max_length=255)] = ""
+    expires_in_seconds: Annotated[
+        float, Field(gt=0, le=EXPIRES_IN_SECONDS_MAX, allow_inf_nan=False)
+    ] = EXPIRES_IN_SECONDS_DEFAULT
+
+
+class ChargeRequest(_PaymentRequest):
+    """``POST /v1/charges``: take money from a stored card, whose token is ``card``."""
+
+    card: CardToken
+
+
 class PromptAccepted(BaseModel):
-    """The answer to an accepted push: nothing has been paid yet, whatever a callback says."""
+    """The answer to what was accepted: nothing has been paid yet, whatever a callback says."""
 
     operator_reference: str
     reference: str
@@ -108,9 +118,9 @@ class PromptStatus(BaseModel):
 
 
 class CallbackData(PromptStatus):
-    """What a callback says of a prompt."""
+    """What a callback says of a prompt, or of a charge, which has no phone."""
 
-    phone: str
+    phone: str | None
 
 
 class Error(BaseModel):
@@ -127,7 +137,10 @@ class ErrorAnswer(BaseModel):
 
 
 class PromptStatistics(BaseModel):
-    """How many prompts were on the phone for each reference: more than one is a double prompt."""
+    """How many prompts were on the phone for each reference: more than one is a double prompt.
+
+    A charge counts as one; there is never a second one of its reference.
+    """
 
     prompts: dict[str, int]
 

@@ -1,6 +1,7 @@
-"""What goes over the wire about money that moves after, or without, a prompt.
+"""What goes over the wire about money that moves after, or without, a prompt or a charge.
 
-Amounts are decimal strings in major units, as everywhere on this wire.
+Amounts are decimal strings in major units, as everywhere on this wire. A payment's reference is
+null where nobody asked for the payment: it was made at a till.
 """
 
 from enum import StrEnum
@@ -74,7 +75,7 @@ class RefundState(BaseModel):
     operator_reference: str
     refund: str
     transaction: str
-    payment_reference: str
+    payment_reference: str | None
     status: RefundStatus
     reason: RefundReason | None
     amount: str
@@ -161,7 +162,7 @@ class DisputeData(BaseModel):
     """
 
     dispute: str
-    reference: str
+    reference: str | None
     transaction: str
     amount: str
     lost_amount: str
@@ -187,7 +188,7 @@ class DisputeFeeData(BaseModel):
     """What a callback says of a fee for a dispute; returning it does not change its id."""
 
     dispute: str
-    reference: str
+    reference: str | None
     transaction: str
     fee: str
     amount: str
@@ -212,7 +213,7 @@ class FeeData(BaseModel):
     """What a callback says of a fee for a payment."""
 
     fee: str
-    reference: str
+    reference: str | None
     transaction: str
     amount: str
     currency: str
@@ -265,3 +266,30 @@ class ReversalAnnounced(BaseModel):
     """The answer when the operator is about to tell of a refund of its own."""
 
     refund: str
+
+
+class TillPaymentRequest(_RequestOfMoney):
+    """``POST /v1/till/payments``: be a customer who pays at a till.
+
+    ``account_reference`` is what the customer types, whatever that is.
+    """
+
+    account_reference: Annotated[str, Field(max_length=64)]
+    phone: Phone
+
+
+class TillPaymentAnnounced(BaseModel):
+    """The answer when the operator is about to tell of a payment at a till."""
+
+    transaction: str
+
+
+class TillPaymentData(BaseModel):
+    """What a callback says of a payment at a till, which has no reference of its receiver's."""
+
+    transaction: str
+    account_reference: str
+    phone: str
+    amount: str
+    currency: str
+    occurred_at: AwareDatetime

@@ -78,3 +78,21 @@ def callback(
     }
     body = {"type": f"payment.{status}", "timestamp": now, "data": data}
     return sign(secret, json.dumps(body), webhook_id=webhook_id, sent_at=sent_at)
+
+
+def till_payment(
+    secret: str, account_reference: object, *, transaction: object, **fields: object
+) -> SignedCallback:
+    """What the operator says when a customer has paid at a till; `fields` replace."""
+    now = datetime.now(UTC).isoformat()
+    data = {
+        "transaction": transaction,
+        "account_reference": account_reference,
+        "phone": "+254709481000",
+        "amount": "1250.00",
+        "currency": "KES",
+        "occurred_at": now,
+        **fields,
+    }
+    body = {"type": "till.payment.received", "timestamp": now, "data": data}
+    return sign(secret, json.dumps(body))

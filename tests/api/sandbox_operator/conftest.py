@@ -131,6 +131,8 @@ def _subject(data: dict[str, Any]) -> str:
     """What a test waits for: a reference, or what stands for it where there is none."""
     if "settlement" in data:
         return str(data["settlement"])
+    if "account_reference" in data:
+        return str(data["transaction"])
     if data["reference"] is None:
         return f"unasked refund of {data['payment_reference']}"
     return str(data["reference"])
@@ -154,6 +156,24 @@ class OperatorProcess:
             "expires_in_seconds": 60,
         }
         return self.client.post("/v1/prompts", json=body | fields)
+
+    def charge(self, reference: str, digits: str, **fields: object) -> httpx.Response:
+        body = {
+            "reference": reference,
+            "card": f"card_{digits}",
+            "amount": "1250.00",
+            "currency": "KES",
+        }
+        return self.client.post("/v1/charges", json=body | fields)
+
+    def pay_at_till(self, account_reference: str, **fields: object) -> httpx.Response:
+        body = {
+            "account_reference": account_reference,
+            "phone": "+254700000000",
+            "amount": "1250.00",
+            "currency": "KES",
+        }
+        return self.client.post("/v1/till/payments", json=body | fields)
 
     def pay(self, reference: str, digits: str, **fields: object) -> str:
         """Push a prompt and wait until it is paid: the transaction."""

@@ -39,6 +39,7 @@ GOOD_PROMPT = {
     ("method", "path"),
     [
         ("POST", "/v1/prompts"),
+        ("POST", "/v1/charges"),
         ("GET", "/v1/prompts/payment-1"),
         ("GET", "/v1/statistics/prompts"),
         ("GET", "/v1/statistics/deliveries"),
@@ -51,6 +52,7 @@ GOOD_PROMPT = {
         ("POST", "/v1/fees"),
         ("POST", "/v1/settlements"),
         ("POST", "/v1/reversals"),
+        ("POST", "/v1/till/payments"),
     ],
 )
 def test_a_wrong_key_is_refused(
