@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from api.auth import Authenticator, load_key_set
-from api.database import book_location
+from api.database import book_location, book_time
 from api.doors import Doors
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
@@ -118,7 +118,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         reader = Reader(book)
         opened.push_async_callback(reader.close)
         await reader.open()
-        ledger = Ledger(book)
+        ledger = Ledger(book, book_time=book_time(settings))
         opened.callback(ledger.close)
         payments = Payments(reader)
         app.state.doors = Doors(

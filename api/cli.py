@@ -19,12 +19,14 @@ from api.app import create_app
 from api.auth import KeySetError, Role, load_key_set
 from api.clock import Clock
 from api.clock_board import ClockBoard
+from api.clock_pace import SPEED_MAX, Pace
 from api.clock_schedules import Schedules
-from api.database import book_location, database_location
+from api.database import book_location, book_time, database_location
 from api.development import run_everything
 from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
 from api.log_follower import LogFollower
+from api.notifications.registry import notifiers_of
 from api.observability import configure_logging
 from api.posting_rules import posting_rules
 from api.providers.registry import providers_of
@@ -87,12 +89,19 @@ def dispatcher() -> None:
 
 
 @app.command()
-def clock() -> None:
+def clock(
+    speed: Annotated[
+        int, typer.Option(min=1, max=SPEED_MAX, help="How many times as fast as the real time.")
+    ] = 1,
+) -> None:
     """Do what is due: release funds, end holds that expired, pay out by schedule."""
     settings = _settings()
+    if speed > 1 and not settings.time_may_run_ahead:
+        typer.echo("Not starting: --speed needs HESABU_TIME_MAY_RUN_AHEAD", err=True)
+        raise typer.Exit(2)
     configure_logging(settings.log_level)
     _refuse_unsafe(settings, DatabaseRole.CLOCK)
-    asyncio.run(_keep_time(settings))
+    asyncio.run(_keep_time(settings, speed))
 
 
 @app.command()
@@ -197,10 +206,18 @@ async def _dispatch(settings: Settings) -> None:
     book = book_location(settings, DatabaseRole.DISPATCHER)
     key_store = KeyStore(settings.key_store_file)
     providers = providers_of(settings)
-    ledger = Ledger(book)
+    ledger = Ledger(book, book_time=book_time(settings))
     board = TaskBoard(ledger)
     follower = LogFollower(ledger, board)
-    worker = Dispatcher(ledger, board, key_store, providers, settings)
+    notifiers = notifiers_of(settings)
+    worker = Dispatcher(
+        ledger,
+        board,
+        key_store,
+        providers=providers,
+        notifiers=notifiers,
+        settings=settings,
+    )
     tune_garbage_collection()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -211,17 +228,20 @@ async def _dispatch(settings: Settings) -> None:
         follower.close()
         for provider in providers.values():
             await provider.close()
+        for notifier in notifiers.values():
+            await notifier.close()
         board.close()
         ledger.close()
         key_store.close()
 
 
-async def _keep_time(settings: Settings) -> None:
+async def _keep_time(settings: Settings, speed: int) -> None:
     providers = providers_of(settings)
-    ledger = Ledger(book_location(settings, DatabaseRole.CLOCK))
+    pace = Pace(speed) if settings.time_may_run_ahead else None
+    ledger = Ledger(book_location(settings, DatabaseRole.CLOCK), book_time=pace)
     board = ClockBoard(ledger, settings.time_zone)
     follower = LogFollower(ledger, board)
-    worker = Clock(ledger, board, Schedules(providers, settings))
+    worker = Clock(ledger, board, Schedules(providers, settings), pace=pace)
     tune_garbage_collection()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,4 +1,4 @@
-"""The clock: what is due becomes a command. It knows no time but the database's.
+"""The clock: what is due becomes a command. It knows no time but the book's: the database's.
 
     the log ─▶ clock_due ─▶ due by now? ─▶ ReleaseFunds    the settlement delay is over
                                            ReleaseHold     a hold has expired
@@ -8,6 +8,8 @@ Every command has a natural key, so any number of clocks may run, at once or aft
 done is answered again and nothing happens twice. A refusal keeps no key and can be tried again; a
 payout that is refused waits for the next time of its schedule. What fails is tried again later, and
 stops nothing else.
+
+In development the book's time may run ahead: see api/clock_pace.py.
 """
 
 from __future__ import annotations
@@ -20,16 +22,18 @@ from typing import TYPE_CHECKING, Final, assert_never
 import structlog
 
 from api.clock_board import Due, Move
+from api.clock_pace import ROUND_SECONDS
 from api.clock_schedules import Schedules, said
 from ledger.commands import ReleaseFunds, ReleaseHold
 from ledger.errors import Refused, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import AsyncGenerator, Mapping
     from datetime import datetime
     from uuid import UUID
 
     from api.clock_board import ClockBoard
+    from api.clock_pace import Pace
     from ledger.application import Ledger
     from ledger.creator import Creator
     from ledger.decisions import LedgerCommand
@@ -40,18 +44,25 @@ logger = structlog.get_logger()
 BATCH: Final = 500
 """Commands of one request to the ledger, which slices it so that others are not held up."""
 
-IDLE_SECONDS: Final = 0.5
 REST_SECONDS: Final = 60.0
 """What was done is gone once the log is followed, and what failed is not tried sooner again."""
 
 
 class Clock:
-    """One clock process's work. `run` returns after `stop`."""
+    """One clock process's work. `run` returns after `stop`. With a `pace` the ledger goes by it."""
 
-    def __init__(self, ledger: Ledger, board: ClockBoard, schedules: Schedules) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        board: ClockBoard,
+        schedules: Schedules,
+        *,
+        pace: Pace | None = None,
+    ) -> None:
         self._ledger = ledger
         self._board = board
         self._schedules = schedules
+        self._pace = pace
         self._stopping = asyncio.Event()
         self._resting: dict[tuple[str, UUID, datetime], float] = {}
 
@@ -63,28 +74,49 @@ class Clock:
         """Do what is due, again and again, until stopped."""
         while not self._stopping.is_set():
             try:
-                await self.do_what_is_due()
+                await self.round()
             except Exception:
                 # The database may be away for a while; what is due is safe in it.
                 logger.exception("clock_interrupted")
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), IDLE_SECONDS)
+                await asyncio.wait_for(self._stopping.wait(), ROUND_SECONDS)
+
+    async def round(self) -> int:
+        """Do what is due by the book's time; how many commands were done by it."""
+        return await self.do_what_is_due(await self._time_of_round())
 
     async def do_what_is_due(self, now: datetime | None = None) -> int:
         """Go once through everything that is due; how many commands were done by it.
 
-        The database says what time it is, unless a test says `now`.
+        The database says what time it is, unless `now` is given.
         """
         self._wake_the_rested()
         done = 0
+        async for due in self._due(now):
+            done += await self._do(due)
+        return done
+
+    async def _time_of_round(self) -> datetime | None:
+        """When it is by the pace; None where the database says so."""
+        if self._pace is None:
+            return None
+        now = self._pace.advance(await asyncio.to_thread(self._board.outlook))
+        self._wake_the_rested()
+        async with contextlib.aclosing(self._due(now)) as batches:
+            async for due in batches:
+                if due:
+                    return self._pace.settle(due[0].due_at)
+        return now
+
+    async def _due(self, now: datetime | None) -> AsyncGenerator[list[Due], None]:
+        """All that is due, in batches, the oldest first, without what rests."""
         last: Due | None = None
         while not self._stopping.is_set():
             due = await asyncio.to_thread(self._board.due, BATCH, after=last, now=now)
             if not due:
                 break
             last = due[-1]
-            done += await self._do([each for each in due if _name(each) not in self._resting])
-        return done
+            yield [each for each in due if _name(each) not in self._resting]
 
     async def _do(self, due: list[Due]) -> int:
         scheduled = [each.creator_id for each in due if each.kind == "payout_schedule"]

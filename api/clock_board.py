@@ -21,6 +21,7 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
+from api.clock_pace import Outlook, look_out
 from api.log_follower import follow
 from api.payout_calendar import next_occurrence
 from ledger.accounts import CreatorFunds, creator_of
@@ -100,7 +101,7 @@ READ_CREATORS: Final = """
 class Due(NamedTuple):
     """Something that is due: its subject is a payment, a hold, or a creator with a schedule.
 
-    `now` is the time at which it was asked for: the database's.
+    `now` is the time at which it was asked for: the database's, unless the book's runs ahead.
     """
 
     kind: Kind
@@ -142,7 +143,7 @@ class ClockBoard:
     ) -> list[Due]:
         """Up to `limit` things that are due, the oldest first, those behind `after`.
 
-        The database says what time it is, unless a test says `now`.
+        The database says what time it is, unless `now` is given.
         """
         position = (
             {"due_at": "-infinity", "kind": "", "subject_id": UUID(int=0)}
@@ -152,6 +153,11 @@ class ClockBoard:
         with self._pool.connection() as connection:
             rows = connection.execute(READ_DUE, {**position, "now": now, "limit": limit})
             return [Due(*row) for row in rows.fetchall()]
+
+    def outlook(self) -> Outlook:
+        """What the time depends on where it may run ahead."""
+        with self._pool.connection() as connection:
+            return look_out(connection)
 
     def creators(self, creator_ids: Collection[UUID]) -> dict[UUID, Creator]:
         """These creators as they stand; one whose stream cannot be read is left out, and logged."""

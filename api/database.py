@@ -1,9 +1,10 @@
-"""Which database a process uses: DATABASE_URL, or the embedded one in the data directory."""
+"""Which database a process uses: DATABASE_URL, or the embedded one. And what time its book has."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ledger.book_time import BookTime, DatabaseTime, RatchetingTime
 from ledger.database.connections import BookLocation
 from ledger.database.embedded import EmbeddedPostgres
 from ledger.database.location import DatabaseLocation
@@ -38,3 +39,8 @@ def database_location(settings: Settings) -> DatabaseLocation:
 def book_location(settings: Settings, role: DatabaseRole) -> BookLocation:
     """The book, as one of the database's roles."""
     return BookLocation(database_location(settings), role, settings.book)
+
+
+def book_time(settings: Settings) -> BookTime:
+    """The book's time, for every process but the clock."""
+    return RatchetingTime() if settings.time_may_run_ahead else DatabaseTime()

@@ -25,6 +25,7 @@ import httpx
 from rich.console import Console
 
 from api.database import EMBEDDED_DATABASE, database_location, embedded_server
+from api.settings import Environment
 from api.story import Story, where_to_look
 from api.storyteller import StoryFailedError
 from ledger.database.migrate import migrate
@@ -87,6 +88,8 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
     environment = {**os.environ, **_sandbox_secrets(settings.data_directory)}
     for name, text in HURRIED.items():
         environment.setdefault(name, text)
+    if settings.environment is Environment.DEVELOPMENT:
+        environment.setdefault("HESABU_TIME_MAY_RUN_AHEAD", "true")
     environment["HESABU_DATA_DIRECTORY"] = str(settings.data_directory)
     environment["SANDBOX_OPERATOR_CALLBACK_URL"] = f"{base_url}/api/v1/webhooks/sandbox"
     processes = stack.enter_context(_processes(settings, environment))
@@ -140,9 +143,9 @@ class Processes:
         self._running: dict[str, subprocess.Popen[bytes]] = {}
         log_directory.mkdir(parents=True, exist_ok=True)
 
-    def start(self, name: str) -> None:
-        """Start `hesabu NAME`, its log in a file."""
-        self._spawn(name, [sys.executable, "-m", "api.cli", name], stdout=None)
+    def start(self, name: str, *arguments: str) -> None:
+        """Start `hesabu NAME …`, its log in a file."""
+        self._spawn(name, [sys.executable, "-m", "api.cli", name, *arguments], stdout=None)
 
     def start_operator(self) -> int:
         """Start the sandbox operator on a free port; the port."""

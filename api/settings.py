@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     destination_cooling_seconds: int = Field(default=24 * 3600, ge=0)
     """No payout goes to a new destination for so long."""
 
+    time_may_run_ahead: bool = False
+    """Whether the book's time may run ahead of the database's clock, as a fast clock lets it. In
+    development only."""
     book_time_zone: str = "Africa/Nairobi"
     """An IANA name: scheduled payouts are made at six in the morning there."""
 
@@ -102,6 +105,8 @@ class Settings(BaseSettings):
                 raise ValueError("HESABU_KEY_SET_FILE is required in production")
             if self.database_url is None:
                 raise ValueError("DATABASE_URL is required in production")
+            if self.time_may_run_ahead:
+                raise ValueError("HESABU_TIME_MAY_RUN_AHEAD is not for production")
         return self
 
     @property

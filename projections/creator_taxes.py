@@ -26,7 +26,8 @@ SETTLED_AFTER: Final = timedelta(minutes=1)
 MICROSECOND: Final = timedelta(microseconds=1)
 
 READ_BOUNDS: Final = """
-    SELECT clock_timestamp(),
+    SELECT greatest(clock_timestamp(),
+                    (SELECT recorded_at FROM turns ORDER BY position DESC LIMIT 1)),
            coalesce((SELECT position FROM turns WHERE recorded_at < %(begins)b::timestamptz
                      ORDER BY recorded_at DESC, position DESC LIMIT 1), 0),
            coalesce((SELECT position FROM turns WHERE recorded_at < %(ends)b::timestamptz

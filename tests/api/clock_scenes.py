@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from api.clock import Clock
 from api.clock_board import ClockBoard
+from api.clock_pace import Pace
 from api.clock_schedules import Schedules
 from api.providers.sandbox import Sandbox
 from api.settings import Settings
@@ -47,10 +48,23 @@ DUE: Final = """
 """
 
 
-class Timekeeper:
-    """What one clock process has: a ledger, a board that follows the log, and the clock."""
+class RealTime:
+    """Seconds that pass when a test says so."""
 
-    def __init__(self, book: BookLocation, time: histories.Clock) -> None:
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Timekeeper:
+    """What one clock process has: a ledger, a board that follows the log, and the clock.
+
+    With a pace it goes by that, and not by the time that is moved by hand.
+    """
+
+    def __init__(self, book: BookLocation, time: histories.Clock, pace: Pace | None = None) -> None:
         self._time = time
         sandbox = Sandbox(
             url="http://127.0.0.1:1", api_key="-", webhook_secret="whsec_AAAA", timeout_seconds=1
@@ -63,9 +77,10 @@ class Timekeeper:
             payout_vat_basis_points=0,
             payout_approvals_required=2,
         )
-        self.ledger = Ledger(book, clock=time)
+        self.ledger = Ledger(book, clock=time, book_time=pace)
         self.board = ClockBoard(self.ledger, NAIROBI)
-        self.clock = Clock(self.ledger, self.board, Schedules({"sandbox": sandbox}, settings))
+        schedules = Schedules({"sandbox": sandbox}, settings)
+        self.clock = Clock(self.ledger, self.board, schedules, pace=pace)
 
     def follow(self) -> None:
         while self.board.follow():
@@ -105,9 +120,9 @@ class Scene:
     def ledger(self) -> Ledger:
         return self.keeper.ledger
 
-    def another(self) -> Timekeeper:
-        """One more clock over the same book and time."""
-        self._keepers.append(Timekeeper(self.book, self.time))
+    def another(self, pace: Pace | None = None) -> Timekeeper:
+        """One more clock over the same book, and the same time or one of its own."""
+        self._keepers.append(Timekeeper(self.book, self.time, pace))
         return self._keepers[-1]
 
     def do(self, *commands: LedgerCommand) -> Outcome:

@@ -243,11 +243,11 @@ class Deployment:
             self.dispatchers.append(Process(name, arguments, self.environment(), self.directory))
         return self
 
-    def add_clocks(self, count: int) -> Self:
+    def add_clocks(self, count: int, *, speed: int = 1) -> Self:
         """Clocks. Not started yet."""
         for _ in range(count):
             name = f"clock-{len(self.clocks) + 1}"
-            arguments = ["api.cli", "clock"]
+            arguments = ["api.cli", "clock", "--speed", str(speed)]
             self.clocks.append(Process(name, arguments, self.environment(), self.directory))
         return self
 
