@@ -15,7 +15,13 @@ import httpx
 from api.auth import Role
 from api.settings import Settings
 from api.tokens import issue_token
-from tests.api.leaks import PERSONAL, PHONE_DIGITS, leaks_in_log, personal_data_in_tables
+from tests.api.leaks import (
+    PERSONAL,
+    PHONE_DIGITS,
+    PHONE_RANGE,
+    leaks_in_log,
+    personal_data_in_tables,
+)
 from tests.api.operator_callbacks import SignedCallback, callback
 from tests.api.processes import HttpProcess, Process, free_port, wait_until
 from tests.databases import rows
@@ -397,10 +403,10 @@ COUNTS: Final = "SELECT " + ", ".join(f"(SELECT count(*) FROM {table})" for tabl
 def payment_body(
     creator: Person | UUID, *, digits: str = "000", amount: int = GROSS
 ) -> dict[str, Any]:
-    """The body of a tip."""
+    """The body of a tip; `digits` are the last three of a phone, or five, with its line."""
     creator_id = creator.id if isinstance(creator, Person) else creator
     return {
         "creator_id": str(creator_id),
         "money": {"amount": amount, "currency": "KES"},
-        "phone": f"{PHONE_PREFIX}{digits}",
+        "phone": f"+254{PHONE_RANGE}{('81' + digits)[-5:]}",
     }

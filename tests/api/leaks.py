@@ -17,15 +17,18 @@ if TYPE_CHECKING:
     from ledger.database.location import DatabaseLocation
 
 CANARY_NAME: Final = "Wanjiku Zqcanary"
-PHONE_DIGITS: Final = "709481"
-"""In every phone number of these tests, before the three digits that choose a behaviour."""
+PHONE_RANGE: Final = "7094"
+"""In every phone number of these tests, before two of a line and three that choose a behaviour."""
+
+PHONE_DIGITS: Final = f"{PHONE_RANGE}81"
+"""With the line that most of them are on."""
 
 PERSONAL: Final = re.compile(
     # Within a longer run of hexadecimal digits it would be chance.
-    rf"254{PHONE_DIGITS}|(?<![0-9a-f])0?{PHONE_DIGITS}\d{{3}}(?![0-9a-f])|zqcanary|wanjiku",
+    rf"254{PHONE_RANGE}|(?<![0-9a-f])0?{PHONE_RANGE}\d{{5}}(?![0-9a-f])|zqcanary|wanjiku",
     re.IGNORECASE,
 )
-HINTS: Final = (PHONE_DIGITS, "anary", "ANARY", "anjiku", "ANJIKU")
+HINTS: Final = (PHONE_RANGE, "anary", "ANARY", "anjiku", "ANJIKU")
 """Whatever `PERSONAL` finds has one of these in it, which is a hundred times quicker to see."""
 
 TOKEN: Final = re.compile(r"eyJ[A-Za-z0-9_-]{10,}\.|Bearer\s+\S{20,}")

@@ -6,6 +6,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import TYPE_CHECKING, Final, Self
 from uuid import uuid4
 
@@ -25,6 +26,8 @@ class Attempt:
 
     fan: Person
     key: str
+    digits: str
+    """Of its phone."""
     answers: list[httpx.Response] = field(default_factory=list)
     cut: int = 0
     """How often the connection was refused or lost instead of an answer."""
@@ -60,6 +63,8 @@ class Load:
         self._patient = patient
         self._digits = digits
         self._also = also
+        # Another line each time, or each would wait for the prompt before it.
+        self._lines = cycle(f"{line:02d}" for line in range(100))
         self._stop = threading.Event()
         self.attempts: list[Attempt] = []
 
@@ -78,22 +83,22 @@ class Load:
     def _keep_paying(self) -> None:
         fan = self._deployment.fan()
         while not self._stop.is_set():
-            attempt = Attempt(fan, str(uuid4()))
+            digits = f"{next(self._lines)}{self._digits()}"
+            attempt = Attempt(fan, str(uuid4()), digits)
             self.attempts.append(attempt)
-            digits = self._digits()
-            self.ask(attempt, digits=digits)
+            self.ask(attempt)
             while attempt.payment_id is None:
                 self._stop.wait(PAUSE_SECONDS)
                 if not self._patient:
                     break
-                self.ask(attempt, digits=digits)
+                self.ask(attempt)
             self._also(attempt)
 
-    def ask(self, attempt: Attempt, *, digits: str = "000", api: ApiProcess | None = None) -> None:
+    def ask(self, attempt: Attempt, *, api: ApiProcess | None = None) -> None:
         """Ask once, with the attempt's key."""
         try:
             answer = self._deployment.initiate(
-                attempt.fan, self._creator, digits=digits, key=attempt.key, api=api
+                attempt.fan, self._creator, digits=attempt.digits, key=attempt.key, api=api
             )
         except httpx.TransportError:
             attempt.cut += 1

@@ -16,7 +16,8 @@ import pytest
 
 from ledger.key_store import KeyStore
 from ledger.vault import READ_ENTRY, unseal, vault_entry
-from tests.api.deployment import NET, PHONE_PREFIX, Deployment, Person
+from tests.api.deployment import NET, Deployment, Person
+from tests.api.leaks import PHONE_RANGE
 from tests.api.load import PAUSE_SECONDS, Attempt, Load
 from tests.api.processes import REPOSITORY, clean_environment, wait_until
 from tests.databases import superuser, value
@@ -168,7 +169,7 @@ def _assert_every_phone_can_be_read(deployment: Deployment) -> None:
         for (entry_id,) in entries:
             row = connection.execute(READ_ENTRY, (entry_id,)).fetchone()
             assert row is not None
-            assert unseal(store, vault_entry(row)).startswith(PHONE_PREFIX)
+            assert unseal(store, vault_entry(row)).startswith(f"+254{PHONE_RANGE}")
     store.close()
 
 
@@ -225,7 +226,8 @@ def test_a_killed_dispatcher_prompts_nobody_twice_and_every_payment_ends(
         time.sleep(0.2)
         disagreeing = _disagreeing(prompting, payments)
     assert disagreeing == []
-    assert value(prompting.database, "SELECT count(*) FROM dispatcher_tasks") == 0
+    tasks = "SELECT count(*) FROM dispatcher_tasks"
+    wait_until(lambda: value(prompting.database, tasks) == 0, what="no task is left")
     assert_book_is_sound(prompting.database)
 
 
