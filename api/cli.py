@@ -26,6 +26,7 @@ from api.development import run_everything
 from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
 from api.log_follower import LogFollower
+from api.notifications.registry import notifiers_of
 from api.observability import configure_logging
 from api.posting_rules import posting_rules
 from api.providers.registry import providers_of
@@ -208,7 +209,15 @@ async def _dispatch(settings: Settings) -> None:
     ledger = Ledger(book, book_time=book_time(settings))
     board = TaskBoard(ledger)
     follower = LogFollower(ledger, board)
-    worker = Dispatcher(ledger, board, key_store, providers, settings)
+    notifiers = notifiers_of(settings)
+    worker = Dispatcher(
+        ledger,
+        board,
+        key_store,
+        providers=providers,
+        notifiers=notifiers,
+        settings=settings,
+    )
     tune_garbage_collection()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -219,6 +228,8 @@ async def _dispatch(settings: Settings) -> None:
         follower.close()
         for provider in providers.values():
             await provider.close()
+        for notifier in notifiers.values():
+            await notifier.close()
         board.close()
         ledger.close()
         key_store.close()

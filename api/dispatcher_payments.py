@@ -1,9 +1,10 @@
 """A payment's task: a prompt on the fan's phone, once; then status queries until it has ended.
 
-    initiated ─▶ StartSubmission won? ─▶ push ─▶ submitted | failed | unknown
-                                          │
-      status query: 2 s, 4 s, 8 s … 60 s ◀┘ ─▶ the report, or expiry
+    initiated ─▶ phone free? ─▶ StartSubmission won? ─▶ push ─▶ submitted | failed | unknown
+                                                         │
+                     status query: 2 s, 4 s, 8 s … 60 s ◀┘ ─▶ the report, or expiry
 
+A phone on which another payment's prompt is live is waited for (api/live_prompts.py).
 Payments that nobody paid expire, once the provider has been asked: while it does not answer, nobody
 knows.
 """
@@ -15,6 +16,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import uuid4
 
+from api.live_prompts import SECRET_NAME, fingerprint, give_back_phones, take_phone
 from api.providers.port import (
     Accepted,
     Declined,
@@ -48,6 +50,7 @@ class PaymentTasks:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
+        self._phone_secret = desk.key_store.secret(SECRET_NAME)
 
     async def step(self, provider: Provider, task: Task) -> datetime | None:
         """Do what the payment needs now; when to look again, or None when it has ended."""
@@ -80,6 +83,11 @@ class PaymentTasks:
 
     async def _submit(self, provider: Provider, payment: Payment) -> datetime | None:
         desk, claim = self._desk, uuid4()
+        phone = await desk.phone(payment.phone)
+        if isinstance(phone, str):
+            taken_for = await asyncio.to_thread(self._take, payment, phone)
+            if taken_for is not None:
+                return min(payment.expires_at, desk.now() + taken_for)
         outcome = await desk.record(
             StartSubmission(
                 payment_id=payment.id,
@@ -89,8 +97,9 @@ class PaymentTasks:
             )
         )
         if outcome.error is not None:
+            await asyncio.to_thread(self._give_back_if_ended, payment)
             return desk.now() + timedelta(seconds=desk.deadline_seconds)
-        result = await self._push(provider, payment)
+        result = await self._push(provider, payment, phone)
         match result:
             case Accepted(provider_reference):
                 await desk.record_result(
@@ -109,8 +118,26 @@ class PaymentTasks:
                 assert_never(result)
         return min(payment.expires_at, desk.now() + desk.pause(1))
 
-    async def _push(self, provider: Provider, payment: Payment) -> Initiation:
-        phone = await self._desk.phone(payment.phone)
+    def _take(self, payment: Payment, phone: str) -> timedelta | None:
+        """Take the phone for this payment's prompt; None, or how long another may have it."""
+        seconds = (payment.expires_at - self._desk.now()).total_seconds()
+        # The operator's prompt may end a little later than the payment does.
+        seconds += self._desk.settings.submission_margin_seconds
+        with self._desk.board.connection() as connection:
+            return take_phone(
+                connection, fingerprint(self._phone_secret, phone), payment.id, seconds
+            )
+
+    def _give_back_if_ended(self, payment: Payment) -> None:
+        """It may have ended before the phone was taken, when there was nothing to give back."""
+        now: Payment = self._desk.ledger.repository.get(payment.id)
+        if now.state not in OPEN:
+            with self._desk.board.connection() as connection:
+                give_back_phones(connection, [payment.id])
+
+    async def _push(
+        self, provider: Provider, payment: Payment, phone: str | Declined
+    ) -> Initiation:
         if isinstance(phone, Declined):
             return phone
         left = payment.expires_at - self._desk.now()

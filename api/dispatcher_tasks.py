@@ -15,7 +15,9 @@ import structlog
 from psycopg_pool import ConnectionPool
 
 from api.housekeeping import destroy_keys_of_unknown_origin, forget_idempotency_keys
+from api.live_prompts import forget_phones, give_back_phones
 from api.log_follower import follow
+from api.notifications.notices import KINDS_BY_TOPIC, notification_id
 from ledger.database.connections import READER_SETTINGS
 from ledger.events import (
     ApprovalGiven,
@@ -23,6 +25,7 @@ from ledger.events import (
     PaymentExpired,
     PaymentFailed,
     PaymentInitiated,
+    PaymentMismatched,
     PaymentSucceeded,
     PaymentVoided,
     PayoutCancelled,
@@ -41,6 +44,7 @@ from ledger.vault import read_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
     from eventsourcing.persistence import Notification
 
@@ -52,6 +56,8 @@ if TYPE_CHECKING:
 logger = structlog.get_logger()
 
 TRACKING: Final = "dispatcher"
+NOTIFICATIONS: Final = "notifications"
+"""In place of a provider in the tasks of notices, which have a lane of their own."""
 CONNECTIONS_MAX: Final = 8
 
 PAYMENT_ENDS: Final = frozenset(
@@ -64,6 +70,7 @@ PAYMENT_ENDS: Final = frozenset(
         PaymentExpired,
     )
 )
+PROMPT_ENDS: Final = PAYMENT_ENDS | {PaymentMismatched.TOPIC}
 PAYOUT_ENDS: Final = frozenset(
     cls.TOPIC for cls in (PayoutPaid, PayoutFailed, PayoutRejected, PayoutCancelled)
 )
@@ -82,10 +89,10 @@ READ: Final = frozenset(
 """Topics whose events must be decoded; of the others the stream says enough."""
 
 ADD_TASKS: Final = """
-    INSERT INTO dispatcher_tasks (kind, task_id, stream_id, provider, due_at)
-    SELECT kind, task_id, stream_id, provider, now()
-    FROM unnest(%s::text[], %s::uuid[], %s::uuid[], %s::text[])
-        AS opened (kind, task_id, stream_id, provider)
+    INSERT INTO dispatcher_tasks (kind, task_id, stream_id, provider, version, due_at)
+    SELECT kind, task_id, stream_id, provider, version, now()
+    FROM unnest(%s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[])
+        AS opened (kind, task_id, stream_id, provider, version)
     ON CONFLICT DO NOTHING
 """
 WAKE_TASKS: Final = """
@@ -98,12 +105,12 @@ DROP_TASKS: Final = """
 
 CLAIM: Final = """
     UPDATE dispatcher_tasks
-    SET due_at = now() + make_interval(secs => %s), tries = tries + 1
+    SET due_at = now() + make_interval(secs => %s), tries = tries + 1, waits_for = NULL
     FROM (SELECT kind, task_id FROM dispatcher_tasks
           WHERE provider = %s AND due_at <= now()
           ORDER BY due_at LIMIT %s FOR UPDATE SKIP LOCKED) AS due
     WHERE dispatcher_tasks.kind = due.kind AND dispatcher_tasks.task_id = due.task_id
-    RETURNING dispatcher_tasks.kind, dispatcher_tasks.task_id, stream_id, tries
+    RETURNING dispatcher_tasks.kind, dispatcher_tasks.task_id, stream_id, tries, version
 """
 POSTPONE: Final = """
     UPDATE dispatcher_tasks SET due_at = %s
@@ -115,12 +122,16 @@ DONE: Final = "DELETE FROM dispatcher_tasks WHERE kind = %s AND task_id = %s"
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """Something on a stream to look at: a payment, a refund, a payout. `tries` counts from 1."""
+    """Something on a stream to look at: a payment, a refund, a payout, a notice of an event.
+
+    `tries` counts from 1; `version` is of the event that a notice is about.
+    """
 
     kind: str
     task_id: UUID
     stream_id: UUID
     tries: int
+    version: int | None = None
 
 
 class TaskBoard:
@@ -154,6 +165,10 @@ class TaskBoard:
                 due_at -= self._ledger.book_time.ahead
                 connection.execute(POSTPONE, (due_at, task.kind, task.task_id))
 
+    def connection(self) -> AbstractContextManager[psycopg.Connection[Any]]:
+        """A connection for the tables of one kind of task; each statement commits."""
+        return self._pool.connection()
+
     def vault_entry(self, entry_id: UUID) -> VaultEntry | None:
         """A sealed phone number."""
         with self._pool.connection() as connection:
@@ -169,6 +184,7 @@ class TaskBoard:
         with self._pool.connection() as connection:
             keys = forget_idempotency_keys(connection)
             bodies = destroy_keys_of_unknown_origin(connection, key_store)
+            forget_phones(connection)
         logger.info("house_kept", idempotency_keys=keys, callbacks_of_unknown_origin=bodies)
 
     def close(self) -> None:
@@ -180,13 +196,20 @@ class _Changes:
     """What a batch of the log changes: tasks that open, wake and end, each once."""
 
     def __init__(self) -> None:
-        self._opened: dict[tuple[str, UUID], tuple[UUID, str]] = {}
+        self._opened: dict[tuple[str, UUID], tuple[UUID, str, int | None]] = {}
         self._woken: set[UUID] = set()
         self._ended: set[tuple[str, UUID]] = set()
+        self._prompts_ended: set[UUID] = set()
 
     def take(self, notification: Notification) -> None:
         """Note what one event of the log changes."""
         topic, stream = notification.topic, UUID(str(notification.originator_id))
+        version = notification.originator_version
+        for kind in KINDS_BY_TOPIC.get(topic, ()):
+            task = ("notification", notification_id(stream, version, kind))
+            self._opened[task] = (stream, NOTIFICATIONS, version)
+        if topic in PROMPT_ENDS:
+            self._prompts_ended.add(stream)
         if topic in PAYMENT_ENDS:
             self._ended.add(("payment", stream))
         elif topic in PAYOUT_ENDS:
@@ -199,7 +222,7 @@ class _Changes:
                     topic,
                     notification.state,
                     originator_id=stream,
-                    originator_version=notification.originator_version,
+                    originator_version=version,
                 )
             )
 
@@ -207,13 +230,13 @@ class _Changes:
         stream = event.originator_id
         match event:
             case PaymentInitiated():
-                self._opened["payment", stream] = (stream, event.provider)
+                self._opened["payment", stream] = (stream, event.provider, None)
             case PayoutRequested():
-                self._opened["payout", stream] = (stream, event.destination.provider)
+                self._opened["payout", stream] = (stream, event.destination.provider, None)
             case RefundRequested() if event.origin == "provider":
                 pass
             case RefundRequested() | ReceiptReturnRequested():
-                self._opened["refund", event.refund_id] = (stream, event.provider)
+                self._opened["refund", event.refund_id] = (stream, event.provider, None)
             case RefundSucceeded() | RefundFailed():
                 self._ended.add(("refund", event.refund_id))
             case _:
@@ -221,6 +244,9 @@ class _Changes:
 
     def write(self, connection: psycopg.Connection[Any]) -> None:
         """Write the changes, in the caller's transaction."""
+        if self._prompts_ended:
+            # Before any task, as api/live_prompts.py says.
+            give_back_phones(connection, self._prompts_ended)
         opened = [
             (*task, *where) for task, where in self._opened.items() if task not in self._ended
         ]

@@ -85,6 +85,23 @@ class Settings(BaseSettings):
     book_time_zone: str = "Africa/Nairobi"
     """An IANA name: scheduled payouts are made at six in the morning there."""
 
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] | None = None
+    """Where people reach this deployment, for links in messages; `http://HOST:PORT` if not set."""
+
+    smtp_host: str | None = None
+    """The server that takes e-mail. Without it messages are only logged; in development their
+    texts are kept in logs/notifications.ndjson."""
+    smtp_port: int = Field(default=587, ge=1, le=65_535)
+    smtp_security: Literal["tls", "starttls", "none"] = "starttls"
+    smtp_username: str | None = None
+    smtp_password: SecretStr | None = None
+    email_sender: Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$")] | None = None
+    """The address that e-mail comes from."""
+    sms_gateway_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
+    """Takes one SMS a POST, with the token as bearer (api/notifications/sms_gateway.py)."""
+    sms_gateway_token: SecretStr | None = None
+    sms_sender: Annotated[str, Field(min_length=1, max_length=16)] = "Hesabu"
+
     sandbox_url: str | None = None
     sandbox_api_key: SecretStr | None = None
     sandbox_webhook_secret: SecretStr | None = None
@@ -108,6 +125,24 @@ class Settings(BaseSettings):
             if self.time_may_run_ahead:
                 raise ValueError("HESABU_TIME_MAY_RUN_AHEAD is not for production")
         return self
+
+    @model_validator(mode="after")
+    def _channels_are_complete(self) -> Self:
+        if self.smtp_host is not None and self.email_sender is None:
+            raise ValueError("HESABU_EMAIL_SENDER is required with HESABU_SMTP_HOST")
+        if (self.sms_gateway_url is None) != (self.sms_gateway_token is None):
+            raise ValueError("HESABU_SMS_GATEWAY_URL and _TOKEN are set together or not at all")
+        if self.environment is Environment.PRODUCTION:
+            if self.smtp_username is not None and self.smtp_security == "none":
+                raise ValueError("HESABU_SMTP_SECURITY must be tls or starttls where one logs in")
+            if self.sms_gateway_url is not None and not self.sms_gateway_url.startswith("https:"):
+                raise ValueError("HESABU_SMS_GATEWAY_URL must begin with https: in production")
+        return self
+
+    @property
+    def links_begin_with(self) -> str:
+        """What stands before the path in every link of a message."""
+        return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
 
     @property
     def time_zone(self) -> ZoneInfo:
