@@ -7,6 +7,7 @@ connect, TLS, login ─▶ MAIL, RCPT ─▶ DATA ─▶ the text, and the serve
 from __future__ import annotations
 
 import contextlib
+import re
 from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP as WIRE_FORMAT
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
     import ssl
 
     from api.notifications.port import Message, Result
+
+PLAIN_ADDRESS: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+")
+"""What HTML calls a valid e-mail address: in ASCII, so that no server needs SMTPUTF8."""
 
 PERMANENT: Final = 500
 """Replies from here on are final (RFC 5321, 4.2.1)."""
@@ -53,10 +57,12 @@ class SmtpNotifier:
         self._tls_context = tls_context
 
     async def send(self, message: Message) -> Result:
+        if PLAIN_ADDRESS.fullmatch(message.address) is None:
+            return Refused("unusable_address")
         try:
             body = self._body(message)
         except (ValueError, MessageError):
-            return Refused("unusable_address")
+            return Refused("unusable_message")
         client = self._client()
         try:
             await client.connect()
@@ -90,7 +96,7 @@ class SmtpNotifier:
             await client.rcpt(address)
         except aiosmtplib.SMTPResponseException as error:
             return _answered(error.code)
-        except (aiosmtplib.SMTPException, OSError, UnicodeError):
+        except (aiosmtplib.SMTPException, OSError):
             return TryLater("cut")
         try:
             await client.data(body)
