@@ -1,10 +1,12 @@
-"""A payment's task: a prompt on the fan's phone, once; then status queries until it has ended.
+"""A payment's task: a prompt or a charge, once; then status queries until it has ended.
 
     initiated ─▶ phone free? ─▶ StartSubmission won? ─▶ push ─▶ submitted | failed | unknown
                                                          │
                      status query: 2 s, 4 s, 8 s … 60 s ◀┘ ─▶ the report, or expiry
 
-A phone on which another payment's prompt is live is waited for (api/live_prompts.py).
+A phone on which another payment's prompt is live is waited for (api/live_prompts.py). A stored card
+is charged, and nobody is waited for. Money that is brought to a till is only waited for: the
+provider does not know of it before.
 Payments that nobody paid expire, once the provider has been asked: while it does not answer, nobody
 knows.
 """
@@ -19,6 +21,7 @@ from uuid import uuid4
 from api.live_prompts import SECRET_NAME, fingerprint, give_back_phones, take_phone
 from api.providers.port import (
     Accepted,
+    ChargeRequest,
     Declined,
     NoAnswer,
     PromptRequest,
@@ -59,6 +62,8 @@ class PaymentTasks:
         now = desk.now()
         if payment.state not in OPEN:
             return None
+        if payment.method == "till" and now < payment.expires_at:
+            return payment.expires_at
         if payment.state is PaymentState.INITIATED and now < payment.expires_at:
             return await self._submit(provider, payment)
         if payment.state is PaymentState.SUBMITTING:
@@ -83,9 +88,10 @@ class PaymentTasks:
 
     async def _submit(self, provider: Provider, payment: Payment) -> datetime | None:
         desk, claim = self._desk, uuid4()
-        phone = await desk.phone(payment.phone)
-        if isinstance(phone, str):
-            taken_for = await asyncio.to_thread(self._take, payment, phone)
+        assert payment.instrument is not None  # noqa: S101 - only at a till there is none
+        instrument = await desk.phone(payment.instrument)
+        if isinstance(instrument, str) and payment.method == "phone":
+            taken_for = await asyncio.to_thread(self._take, payment, instrument)
             if taken_for is not None:
                 return min(payment.expires_at, desk.now() + taken_for)
         outcome = await desk.record(
@@ -99,7 +105,7 @@ class PaymentTasks:
         if outcome.error is not None:
             await asyncio.to_thread(self._give_back_if_ended, payment)
             return desk.now() + timedelta(seconds=desk.deadline_seconds)
-        result = await self._push(provider, payment, phone)
+        result = await self._push(provider, payment, instrument)
         match result:
             case Accepted(provider_reference):
                 await desk.record_result(
@@ -136,14 +142,17 @@ class PaymentTasks:
                 give_back_phones(connection, [payment.id])
 
     async def _push(
-        self, provider: Provider, payment: Payment, phone: str | Declined
+        self, provider: Provider, payment: Payment, instrument: str | Declined
     ) -> Initiation:
-        if isinstance(phone, Declined):
-            return phone
+        if isinstance(instrument, Declined):
+            return instrument
+        if payment.method == "card":
+            charge = ChargeRequest(payment_id=payment.id, card=instrument, money=payment.money)
+            return await self._desk.in_time(provider.charge(charge))
         left = payment.expires_at - self._desk.now()
         request = PromptRequest(
             payment_id=payment.id,
-            phone=phone,
+            phone=instrument,
             money=payment.money,
             expires_in_seconds=max(1, int(left.total_seconds())),
         )

@@ -21,11 +21,14 @@ from api.notifications.notices import KINDS_BY_TOPIC, notification_id
 from ledger.database.connections import READER_SETTINGS
 from ledger.events import (
     ApprovalGiven,
+    CreditRefundRequested,
+    InvoicePaymentInitiated,
     PaymentCancelled,
     PaymentExpired,
     PaymentFailed,
     PaymentInitiated,
     PaymentMismatched,
+    PaymentReceivedAsCredit,
     PaymentSucceeded,
     PaymentVoided,
     PayoutCancelled,
@@ -64,6 +67,7 @@ PAYMENT_ENDS: Final = frozenset(
     cls.TOPIC
     for cls in (
         PaymentSucceeded,
+        PaymentReceivedAsCredit,
         PaymentFailed,
         PaymentCancelled,
         PaymentVoided,
@@ -79,8 +83,10 @@ READ: Final = frozenset(
     cls.TOPIC
     for cls in (
         PaymentInitiated,
+        InvoicePaymentInitiated,
         RefundRequested,
         ReceiptReturnRequested,
+        CreditRefundRequested,
         RefundSucceeded,
         RefundFailed,
         PayoutRequested,
@@ -229,13 +235,13 @@ class _Changes:
     def _take_event(self, event: LedgerEvent) -> None:
         stream = event.originator_id
         match event:
-            case PaymentInitiated():
+            case PaymentInitiated() | InvoicePaymentInitiated():
                 self._opened["payment", stream] = (stream, event.provider, None)
             case PayoutRequested():
                 self._opened["payout", stream] = (stream, event.destination.provider, None)
             case RefundRequested() if event.origin == "provider":
                 pass
-            case RefundRequested() | ReceiptReturnRequested():
+            case RefundRequested() | ReceiptReturnRequested() | CreditRefundRequested():
                 self._opened["refund", event.refund_id] = (stream, event.provider, None)
             case RefundSucceeded() | RefundFailed():
                 self._ended.add(("refund", event.refund_id))

@@ -13,6 +13,9 @@ balance. `Side` says which sign is the account's normal one; `normal_balance` tu
     creator:{id}:reserved         liability  held with a reason and an expiry
     creator:{id}:in_transit       liability  payouts promised, not confirmed
     refunds:in_transit            liability  refunds and returns promised, not confirmed
+    fan:{id}:credit               liability  the fan's own money, to be spent or refunded
+    fan:{id}:goodwill             liability  given by the platform, to be spent only
+    fan:{id}:credit_reserved      liability  of both, kept for an invoice that is open
     suspense:{provider}           liability  received, not yet understood
     tax:vat                       liability
     tax:withholding               liability
@@ -38,6 +41,7 @@ ACCOUNT_PATTERN: Final = (
     r"^(provider:[a-z0-9_]+:(collection|disbursement|disputed)|bank:settlement"
     r"|creator:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:(pending|available|held|reserved"
     r"|in_transit)|refunds:in_transit"
+    r"|fan:[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}:(credit|goodwill|credit_reserved)"
     r"|suspense:[a-z0-9_]+|tax:(vat|withholding)|platform:(fees|payout_fees)"
     r"|expense:(provider_fees|bank_charges|disputes|goodwill|write_offs)"
     r"|fx:trading|equity:capital)$"
@@ -66,11 +70,20 @@ class CreatorFunds(StrEnum):
     IN_TRANSIT = "in_transit"
 
 
+class FanFunds(StrEnum):
+    """Where a fan's credit stands."""
+
+    CREDIT = "credit"
+    GOODWILL = "goodwill"
+    RESERVED = "credit_reserved"
+
+
 _SIDES: Final = {
     "provider": Side.ASSET,
     "bank": Side.ASSET,
     "creator": Side.LIABILITY,
     "refunds": Side.LIABILITY,
+    "fan": Side.LIABILITY,
     "suspense": Side.LIABILITY,
     "tax": Side.LIABILITY,
     "platform": Side.INCOME,
@@ -110,6 +123,11 @@ def creator_funds(creator: UUID, funds: CreatorFunds) -> str:
     return f"creator:{creator}:{funds}"
 
 
+def fan_funds(fan: UUID, funds: FanFunds) -> str:
+    """One of the fan's accounts."""
+    return f"fan:{fan}:{funds}"
+
+
 def creator_of(account: str) -> UUID | None:
     """The creator whose account this is; None for all other accounts."""
     kind, _, rest = account.partition(":")
@@ -136,6 +154,7 @@ WITHHOLDING: Final = "tax:withholding"
 PROVIDER_FEES: Final = "expense:provider_fees"
 BANK_CHARGES: Final = "expense:bank_charges"
 DISPUTES: Final = "expense:disputes"
+GOODWILL: Final = "expense:goodwill"
 WRITE_OFFS: Final = "expense:write_offs"
 FX_TRADING: Final = "fx:trading"
 CAPITAL: Final = "equity:capital"

@@ -19,6 +19,8 @@ contradictory   Failure after success: `ContradictionRecorded`; nothing is rever
 another amount  Too much: success, and `OverpaymentParked` for the excess. Too little or another
                 currency: `PaymentMismatched`, all of it in suspense, `needs_review`; the right
                 amount arriving later still succeeds.
+closed invoice  A success for an invoice that is closed, or of which another part is left: the fan's
+                credit, `PaymentReceivedAsCredit` (ledger/invoice_payments.py).
 a second one    Another transaction for a payment that has its money: `SurplusReceived`, suspense.
 unknown         Money that names no payment of ours: `UnmatchedReceiptRecorded`, suspense. A
                 failure that names none: `ignored`.
@@ -46,6 +48,7 @@ from ledger.events import (
     PaymentEvent,
     PaymentFailed,
     PaymentMismatched,
+    PaymentReceivedAsCredit,
     PaymentSucceeded,
     PaymentVoided,
     SurplusReceived,
@@ -53,7 +56,7 @@ from ledger.events import (
 )
 from ledger.money import Money
 from ledger.payment import GIVEN_UP, OPEN, Payment, PaymentState
-from ledger.postings import payment_received, receipt_parked
+from ledger.postings import payment_received, receipt_parked, received_as_credit
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -98,15 +101,19 @@ def decide_report(
     command: RecordReport,
     *,
     claimed_by: UUID | None,
+    as_credit: bool = False,
     occasion: Occasion,
 ) -> ReportDecision:
-    """Decide a report. `claimed_by` is the stream that has the provider's transaction, if any."""
+    """Decide a report. `claimed_by` is the stream that has the provider's transaction, if any.
+
+    `as_credit`: the payment is for an invoice that does not want it any more.
+    """
     report = command.report
     match report.claim:
         case Claim.PENDING:
             return ReportDecision([], Verdict.IGNORED)
         case Claim.SUCCEEDED:
-            return _succeeded(payment, command, claimed_by, occasion)
+            return _succeeded(payment, command, claimed_by, as_credit=as_credit, at=occasion)
         case Claim.AUTHORISED:
             return _authorised(payment, report, occasion)
         case Claim.FAILED | Claim.CANCELLED | Claim.VOIDED:
@@ -118,7 +125,12 @@ def decide_report(
 
 
 def _succeeded(
-    payment: Payment | None, command: RecordReport, claimed_by: UUID | None, occasion: Occasion
+    payment: Payment | None,
+    command: RecordReport,
+    claimed_by: UUID | None,
+    *,
+    as_credit: bool,
+    at: Occasion,
 ) -> ReportDecision:
     report = command.report
     assert report.received is not None  # noqa: S101 - a success carries money: see ProviderReport
@@ -133,15 +145,13 @@ def _succeeded(
         if claimed_by is not None:
             return ReportDecision([], Verdict.DUPLICATE)
         assert command.receipt_id is not None  # noqa: S101 - the doors derive it for every success
-        return ReportDecision([_unmatched(command.receipt_id, receipt, occasion)], Verdict.APPLIED)
+        return ReportDecision([_unmatched(command.receipt_id, receipt, at)], Verdict.APPLIED)
     if receipt.transaction in payment.transactions:
         return ReportDecision([], Verdict.DUPLICATE)
     if claimed_by is not None:
-        return _contradiction(
-            payment, "transaction_of_another_payment", receipt.transaction, occasion
-        )
-    delay = timedelta(seconds=command.settlement_delay_seconds)
-    return ReportDecision(list(_receive(payment, receipt, delay, occasion)), Verdict.APPLIED)
+        return _contradiction(payment, "transaction_of_another_payment", receipt.transaction, at)
+    delay = None if as_credit else timedelta(seconds=command.settlement_delay_seconds)
+    return ReportDecision(list(_receive(payment, receipt, delay, at)), Verdict.APPLIED)
 
 
 def _authorised(
@@ -185,7 +195,7 @@ def _unmatched(receipt_id: UUID, receipt: _Receipt, occasion: Occasion) -> Ledge
 
 
 def _receive(
-    payment: Payment, receipt: _Receipt, delay: timedelta, occasion: Occasion
+    payment: Payment, receipt: _Receipt, delay: timedelta | None, occasion: Occasion
 ) -> list[PaymentEvent]:
     enough = (
         receipt.received.currency == payment.money.currency
@@ -205,8 +215,11 @@ def _receive(
 
 
 def _pay(
-    payment: Payment, receipt: _Receipt, delay: timedelta, occasion: Occasion
+    payment: Payment, receipt: _Receipt, delay: timedelta | None, occasion: Occasion
 ) -> list[PaymentEvent]:
+    """All that arrived, as far as it pays the payment. Without a `delay` it is the fan's credit."""
+    if delay is None:
+        return [_as_credit(payment, receipt, occasion)]
     succeeded = PaymentSucceeded(
         originator_id=payment.id,
         originator_version=payment.version + 1,
@@ -235,6 +248,20 @@ def _pay(
             **receipt.fields(occasion),
         ),
     ]
+
+
+def _as_credit(payment: Payment, receipt: _Receipt, occasion: Occasion) -> PaymentEvent:
+    return PaymentReceivedAsCredit(
+        originator_id=payment.id,
+        originator_version=payment.version + 1,
+        # With what is too much: all of it is the fan's.
+        money=receipt.received,
+        late=payment.state in GIVEN_UP,
+        entry=received_as_credit(
+            receipt.received, provider=receipt.provider, fan_id=payment.fan_id
+        ),
+        **receipt.fields(occasion),
+    )
 
 
 def _ended_without_money(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, Literal, assert_never
 
+from ledger.catalog import Tier, evolve_tiers
 from ledger.errors import (
     AlreadyExists,
     CreatorAlreadyRegistered,
@@ -49,7 +50,12 @@ from ledger.events import (
     LedgerEvent,
     Occasion,
     PayoutScheduleSet,
+    PriceMigrationScheduled,
+    PricePublished,
     TaxProfileSet,
+    TierArchived,
+    TierCreated,
+    TierPublished,
 )
 from ledger.postings import debt_written_off, funds_held, hold_released
 
@@ -130,6 +136,7 @@ class Creator:
     destinations: Mapping[UUID, Destination] = field(default_factory=dict)
     schedule: PayoutSchedule | None = None
     holds: Mapping[UUID, Hold] = field(default_factory=dict)
+    tiers: Mapping[UUID, Tier] = field(default_factory=dict)
 
     @property
     def standing(self) -> Literal["active", "suspended", "closed"]:
@@ -200,6 +207,14 @@ def _evolve_existing(creator: Creator, event: CreatorEvent) -> Creator:
         case HoldReleased():
             holds = {key: hold for key, hold in creator.holds.items() if key != event.hold_id}
             return replace(creator, holds=holds)
+        case (
+            TierCreated()
+            | PricePublished()
+            | TierPublished()
+            | TierArchived()
+            | PriceMigrationScheduled()
+        ):
+            return replace(creator, tiers=evolve_tiers(creator.tiers, event))
         case _:
             assert_never(event)
 

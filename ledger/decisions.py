@@ -9,26 +9,48 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, assert_never, cast, get_args
 
-from ledger import books, callbacks, creator, disputes, payment, payout, proposals, refunds
+from ledger import (
+    books,
+    callbacks,
+    catalog,
+    creator,
+    credit_refunds,
+    disputes,
+    fan,
+    invoice_payments,
+    payment,
+    payout,
+    proposals,
+    refunds,
+    subscribing,
+)
 from ledger.accounts import CreatorFunds, creator_funds
 from ledger.callbacks import Verdict
 from ledger.commands import (
     AddCapital,
     AddDestination,
+    AdvanceSubscription,
     ApprovePayout,
     ApproveProposal,
+    ArchiveTier,
     AskForRefund,
     AssignFeePlan,
     AttestPayoutFailure,
     BooksRequest,
     CancelPayment,
     CancelPayout,
+    CancelSubscription,
+    ChangePaymentMethod,
+    ChangeTier,
     ChangeVerification,
     CloseCreator,
+    ConfirmPhone,
+    CreateTier,
     CreatorRequest,
     DeclineFanRefund,
     ExchangeCurrency,
     ExpirePayment,
+    FanRequest,
     FundWallet,
     HoldFunds,
     HoldPayout,
@@ -38,9 +60,14 @@ from ledger.commands import (
     LedgerCommand,
     NoteDisputeEvidence,
     ParkCallback,
+    PauseSubscription,
+    PayInvoice,
     PaymentRequest,
     PayoutRequest,
+    Prepay,
     Propose,
+    PublishPrice,
+    PublishTier,
     RecordBankCharge,
     RecordDisputeReport,
     RecordFeeReport,
@@ -65,35 +92,47 @@ from ledger.commands import (
     RemitTax,
     RemoveDestination,
     ReportRequest,
+    RequestCreditRefund,
     RequestPayout,
     RequestRefund,
+    ResumeSubscription,
+    RevokeCancellation,
+    SchedulePriceMigration,
+    SetEmail,
     SetPayoutSchedule,
     SetTaxProfile,
     StartPayoutSubmission,
+    StartPhoneConfirmation,
     StartRefundSubmission,
     StartSubmission,
+    Subscribe,
     SuspendCreator,
     VerifyDestination,
     WithdrawEarnings,
+    fan_stream,
 )
 from ledger.creator import evolve_creator
+from ledger.draft import Draft
 from ledger.errors import AlreadyExists
 from ledger.events import (
     BooksEvent,
     CreatorEvent,
     DisputeEvent,
     DocumentIssued,
+    FanEvent,
     LedgerEvent,
     Occasion,
     PaymentLifecycleEvent,
     PayoutEvent,
     ProposalEvent,
     RefundEvent,
+    SubscriptionEvent,
     UnmatchedReceiptRecorded,
 )
 from ledger.payment import evolve_payment
 from ledger.receipt import Receipt, evolve_receipt
 from ledger.states import Aggregate, States
+from ledger.subscription import Subscription, evolve_subscription
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -152,7 +191,30 @@ def _decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
             | RequestRefund(payment_id=stream)
             | NoteDisputeEvidence(payment_id=stream)
         ):
-            return _about(stream, _decide_payment(command, states.payment(stream), at))
+            return _about(stream, _decide_payment(command, states, at))
+        case RequestCreditRefund(payment_id=stream):
+            about = states.payment(stream)
+            return _about(stream, credit_refunds.request(about, command, states, at))
+        case Subscribe(subscription_id=stream):
+            draft = Draft(states, at)
+            subscribing.subscribe(draft, states, command)
+            return _about(stream, draft.events)
+        case (
+            PayInvoice(subscription_id=stream)
+            | CancelSubscription(subscription_id=stream)
+            | RevokeCancellation(subscription_id=stream)
+            | PauseSubscription(subscription_id=stream)
+            | ResumeSubscription(subscription_id=stream)
+            | ChangeTier(subscription_id=stream)
+            | Prepay(subscription_id=stream)
+            | ChangePaymentMethod(subscription_id=stream)
+            | AdvanceSubscription(subscription_id=stream)
+        ):
+            draft = Draft(states, at)
+            subscribing.decide(draft, states.subscription(stream), command)
+            return _about(stream, draft.events)
+        case StartPhoneConfirmation() | ConfirmPhone() | SetEmail():
+            return _about(fan_stream(command.fan_id), _decide_fan(command, states, at))
         case (
             StartRefundSubmission(stream_id=stream)
             | RecordRefundSubmitted(stream_id=stream)
@@ -240,6 +302,16 @@ def _decide_creator(command: CreatorRequest, states: States, at: Occasion) -> li
             return creator.hold_funds(about, command, available=available, at=at)
         case ReleaseHold():
             return creator.release_hold(about, command, at)
+        case CreateTier():
+            return list(catalog.create_tier(about, command, at))
+        case PublishPrice():
+            return list(catalog.publish_price(about, command, at))
+        case PublishTier():
+            return list(catalog.publish_tier(about, command, at))
+        case ArchiveTier():
+            return list(catalog.archive_tier(about, command, at))
+        case SchedulePriceMigration():
+            return list(catalog.schedule_price_migration(about, command, at))
         case _:
             assert_never(command)
 
@@ -248,13 +320,36 @@ def _available(creator_id: UUID, currency: str, states: States) -> int:
     return -states.balance(creator_funds(creator_id, CreatorFunds.AVAILABLE), currency)
 
 
-def _decide_payment(
-    command: PaymentRequest, about: payment.Payment | None, at: Occasion
+def _decide_fan(command: FanRequest, states: States, at: Occasion) -> Iterable[LedgerEvent]:
+    about = states.fan(fan_stream(command.fan_id))
+    match command:
+        case StartPhoneConfirmation():
+            return fan.start_confirmation(about, command, at)
+        case ConfirmPhone():
+            return fan.confirm(about, command, at)
+        case SetEmail():
+            return fan.set_email(about, command, at)
+        case _:
+            assert_never(command)
+
+
+def _decide_payment(command: PaymentRequest, states: States, at: Occasion) -> Iterable[LedgerEvent]:
+    about = states.payment(command.payment_id)
+    events = _decide_payment_alone(command, about, states, at)
+    if about is None or about.invoice is None:
+        return events
+    return invoice_payments.follow(about, events, states, at, 0)
+
+
+def _decide_payment_alone(
+    command: PaymentRequest, about: payment.Payment | None, states: States, at: Occasion
 ) -> Iterable[LedgerEvent]:
     match command:
         case CancelPayment():
             return payment.cancel(about, command, at)
         case StartSubmission():
+            if about is not None and about.invoice is not None:
+                invoice_payments.check_submission(about, states, at)
             return payment.start_submission(about, command, at)
         case RecordSubmitted():
             return payment.record_submitted(about, command, at)
@@ -328,16 +423,14 @@ def _decide_report(command: ReportRequest, states: States, at: Occasion) -> Deci
     match command:
         case RecordReport():
             about = states.payment(command.report.payment_id)
-            decided = callbacks.decide_report(
-                about, command, claimed_by=states.claimed_by(command), occasion=at
-            )
+            decided = _decide_payment_report(command, about, states, at)
             stream = command.receipt_id if about is None else about.id
         case RecordFeeReport():
             stream = command.report.payment_id
             decided = disputes.decide_fee_report(states.payment(stream), command, at)
         case RecordRefundReport():
             stream = command.report.stream_id
-            decided = refunds.decide_report(states.owner(stream), command, at)
+            decided = refunds.decide_report(states.owner(stream), command, states, at)
         case RecordDisputeReport():
             stream = command.report.payment_id
             decided = disputes.decide_report(states.payment(stream), command, at)
@@ -347,6 +440,24 @@ def _decide_report(command: ReportRequest, states: States, at: Occasion) -> Deci
         case _:
             assert_never(command)
     return Decision(events=decided.events, stream=stream, verdict=decided.verdict)
+
+
+def _decide_payment_report(
+    command: RecordReport, about: payment.Payment | None, states: States, at: Occasion
+) -> callbacks.ReportDecision:
+    claimed_by = states.claimed_by(command)
+    if about is None or about.invoice is None:
+        return callbacks.decide_report(about, command, claimed_by=claimed_by, occasion=at)
+    decided = callbacks.decide_report(
+        about,
+        command,
+        claimed_by=claimed_by,
+        as_credit=not invoice_payments.is_wanted(about, states, at),
+        occasion=at,
+    )
+    delay = command.settlement_delay_seconds
+    events = invoice_payments.follow(about, decided.events, states, at, delay)
+    return callbacks.ReportDecision(events, decided.verdict)
 
 
 def evolve(aggregate: Aggregate | None, event: LedgerEvent) -> Aggregate:
@@ -368,6 +479,8 @@ def _table() -> dict[type, _Kind]:
         (RefundEvent, (payment.Payment, evolve_payment)),
         (DisputeEvent, (payment.Payment, evolve_payment)),
         (CreatorEvent, (creator.Creator, evolve_creator)),
+        (FanEvent, (fan.Fan, fan.evolve_fan)),
+        (SubscriptionEvent, (Subscription, evolve_subscription)),
         (PayoutEvent, (payout.Payout, payout.evolve_payout)),
         (ProposalEvent, (proposals.Proposal, proposals.evolve_proposal)),
         (BooksEvent, (books.Fact, books.evolve_fact)),

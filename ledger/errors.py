@@ -5,6 +5,7 @@
     │   ├── NotFound                unknown, or somebody else's: one answer for both
     │   │   ├── CreatorNotFound, PaymentNotFound, RefundNotFound, FanRefundNotFound
     │   │   ├── DisputeNotFound, ReceiptNotFound, HoldNotFound
+    │   │   ├── TierNotFound, PriceNotFound, SubscriptionNotFound, ConfirmationNotFound
     │   │   └── PayoutNotFound, DestinationNotFound, ProposalNotFound, DocumentNotFound
     │   ├── NotInThisState          the message names the state
     │   │   ├── CreatorAlreadyRegistered, CreatorStandingUnchanged
@@ -15,7 +16,11 @@
     │   │   ├── FanRefundAlreadyOpen, ReceiptNotWaiting, PaymentNotAllocatable
     │   │   ├── DestinationNotUsable, TooManyDestinations
     │   │   ├── PayoutNotInThisState, InsufficientFunds
-    │   │   └── ProposalDecided, NoDebt
+    │   │   ├── ProposalDecided, NoDebt
+    │   │   ├── TierNotOffered, TooManyTiers, AlreadySubscribed, SubscriptionNotInThisState
+    │   │   ├── AlreadyScheduled, NothingScheduled, NothingToPay, PromptLive, InvoiceOpen
+    │   │   ├── TrialUsed, QuoteOutdated, TooManyConfirmations, ConfirmationOver
+    │   │   └── PhoneNotConfirmed, NoCreditLeft
     │   ├── NotAllowed              this person may not do this
     │   │   └── SecondPersonNeeded, ApproverInvolved
     │   └── Unacceptable            the request itself can never be accepted
@@ -23,6 +28,7 @@
     │       ├── AmountNotPayable, PayoutTooSmall, RefundExceedsPayment
     │       ├── FeePlanMissing, FeePlanExceedsPayment
     │       ├── AccountNotAdjustable, RateDiffers, ProposalDiffers, ExpiryPassed
+    │       ├── NothingChanges, MigrationNotPossible
     │       └── SelfPayment, ReportDisagrees
     ├── IdempotencyKeyReused        the key was used with another request
     ├── InvalidValue                the database refuses a value of this command
@@ -133,6 +139,30 @@ class DocumentNotFound(NotFound):
     """This creator has no document with this number. Their numbers are in the list of them."""
 
     code = "document_not_found"
+
+
+class TierNotFound(NotFound):
+    """There is no tier with this id that this creator has."""
+
+    code = "tier_not_found"
+
+
+class PriceNotFound(NotFound):
+    """This tier has no such price. Its prices are in the creator's tiers."""
+
+    code = "price_not_found"
+
+
+class SubscriptionNotFound(NotFound):
+    """There is no subscription with this id, or it is not yours."""
+
+    code = "subscription_not_found"
+
+
+class ConfirmationNotFound(NotFound):
+    """There is no confirmation with this id, or it is not yours."""
+
+    code = "confirmation_not_found"
 
 
 class NotInThisState(Refused):
@@ -249,6 +279,96 @@ class NoDebt(NotInThisState):
     """The creator owes {debt} minor units of {currency}; no more can be written off."""
 
     code = "no_debt"
+
+
+class TierNotOffered(NotInThisState):
+    """This tier is not offered to new subscribers: it is {state}."""
+
+    code = "tier_not_offered"
+
+
+class TooManyTiers(NotInThisState):
+    """There are {maximum} already: no more can be added."""
+
+    code = "too_many_tiers"
+
+
+class AlreadySubscribed(NotInThisState):
+    """You have a live subscription to this creator: it is {state}. Change or cancel that one."""
+
+    code = "already_subscribed"
+
+
+class SubscriptionNotInThisState(NotInThisState):
+    """The subscription is {state}; this can be done only while it is {needed}."""
+
+    code = "subscription_not_in_this_state"
+
+
+class AlreadyScheduled(NotInThisState):
+    """It is already going to be {state} with the end of the period."""
+
+    code = "already_scheduled"
+
+
+class NothingScheduled(NotInThisState):
+    """The subscription goes on anyway: no end or pause is scheduled."""
+
+    code = "nothing_scheduled"
+
+
+class NothingToPay(NotInThisState):
+    """Nothing is to be paid at the moment."""
+
+    code = "nothing_to_pay"
+
+
+class PromptLive(NotInThisState):
+    """A prompt for this is live: answer it on the phone, or wait until it has ended."""
+
+    code = "prompt_live"
+
+
+class InvoiceOpen(NotInThisState):
+    """A period that has begun is not paid yet. Pay it first, or cancel the subscription."""
+
+    code = "invoice_open"
+
+
+class TrialUsed(NotInThisState):
+    """There is no trial for you here: each fan may try each creator once. Subscribe without one."""
+
+    code = "trial_used"
+
+
+class QuoteOutdated(NotInThisState):
+    """The preview is outdated: {amount_due} minor units of {currency} are due. Look at it again."""
+
+    code = "quote_outdated"
+
+
+class TooManyConfirmations(NotInThisState):
+    """Too many codes were asked for. Try again in {seconds} seconds."""
+
+    code = "too_many_confirmations"
+
+
+class ConfirmationOver(NotInThisState):
+    """This code cannot be used any more. Ask for a new one."""
+
+    code = "confirmation_over"
+
+
+class PhoneNotConfirmed(NotInThisState):
+    """This phone is not confirmed. Ask for a code and confirm it first."""
+
+    code = "phone_not_confirmed"
+
+
+class NoCreditLeft(NotInThisState):
+    """No credit that this payment brought can be refunded: {refundable} minor units are left."""
+
+    code = "no_credit_left"
 
 
 class NotAllowed(Refused):
@@ -397,6 +517,18 @@ class SelfPayment(Unacceptable):
     """A fan may not pay themself."""
 
     code = "self_payment"
+
+
+class NothingChanges(Unacceptable):
+    """The subscription has this tier at this price already."""
+
+    code = "nothing_changes"
+
+
+class MigrationNotPossible(Unacceptable):
+    """A price can only be migrated to a later version of the same interval."""
+
+    code = "migration_not_possible"
 
 
 class IdempotencyKeyReused(LedgerError):

@@ -21,10 +21,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, Literal, Protocol, assert_never
+from uuid import UUID
 
 from ledger.accounts import CreatorFunds, creator_funds
 from ledger.events import (
     ContradictionRecorded,
+    CreditRefundRequested,
+    CreditSpent,
     DisputeClosed,
     DisputeEvidenceNoted,
     DisputeFeeCharged,
@@ -34,6 +37,7 @@ from ledger.events import (
     FanRefundDeclined,
     FanRefundRequested,
     FundsReleased,
+    InvoicePaymentInitiated,
     OverpaymentParked,
     PaymentAuthorised,
     PaymentCancelled,
@@ -41,6 +45,7 @@ from ledger.events import (
     PaymentFailed,
     PaymentInitiated,
     PaymentMismatched,
+    PaymentReceivedAsCredit,
     PaymentSubmissionStarted,
     PaymentSubmissionUnknown,
     PaymentSubmitted,
@@ -49,6 +54,7 @@ from ledger.events import (
     ProviderFeeRecorded,
     ReceiptReturnRequested,
     ReceiptsAllocated,
+    ReceiptsCredited,
     ReceiptSpent,
     RefundFailed,
     RefundReopenedAsFailed,
@@ -59,15 +65,28 @@ from ledger.events import (
     RefundSubmitted,
     RefundSucceeded,
     SurplusReceived,
+    UnusedTimeCredited,
 )
 from ledger.reversals import NOTHING, reversible_parts
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from ledger.events import DisputeEvent, Event, PaymentEvent, RefundEvent
     from ledger.money import Money, Split
     from ledger.postings import FeePlan
+
+
+FAN_CREDIT: Final = "fan_credit"
+GOODWILL_CREDIT: Final = "fan_goodwill"
+"""What takes the place of a provider's name where a fan's credit or goodwill pays."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvoiceOf:
+    """The invoice that a payment is for, and which attempt to collect it this is."""
+
+    subscription_id: UUID
+    invoice_id: UUID
+    attempt: int
 
 
 class RefundState(StrEnum):
@@ -87,11 +106,15 @@ REFUND_OPEN: Final = frozenset(RefundState) - {RefundState.SUCCEEDED, RefundStat
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refund:
-    """A refund with what it reverses of each part; or a return, of the transaction `returns`."""
+    """A refund with what it reverses of each part; or a return, of the transaction `returns`.
+
+    Or, `from_credit`, a refund of the fan's credit, which reverses nothing of the payment.
+    """
 
     id: UUID
     state: RefundState
     origin: Literal["creator", "admin", "provider"]
+    from_credit: bool = False
     money: Money
     legs: Split = NOTHING
     excess: int = 0
@@ -177,7 +200,8 @@ class Flows:
     `paid_by` are the transactions that paid, each with its provider.
     `pending` is what the payment still has in the creator's pending account; `wishes` are the
     refunds that its fan asks for. `dispute_fees` are by dispute and reference: a fee may come
-    before its dispute does.
+    before its dispute does. `to_credit` became the fan's credit or goodwill, by `credit_legs` where
+    it was shared before; `credited` of it is credit that can be refunded by this payment.
     """
 
     parts: Split = NOTHING
@@ -192,10 +216,13 @@ class Flows:
     provider_fees: frozenset[str] = frozenset()
     dispute_fees: Mapping[tuple[str, str], DisputeFee] = field(default_factory=dict)
     wishes: frozenset[UUID] = frozenset()
+    to_credit: int = 0
+    credit_legs: Split = NOTHING
+    credited: int = 0
 
     def remaining(self) -> Split:
         """What of each part is not reversed: rule 2's base."""
-        left = self.parts
+        left = self.parts.minus(self.credit_legs)
         for refund in self.refunds.values():
             if refund.state is not RefundState.FAILED:
                 left = left.minus(refund.legs)
@@ -204,13 +231,24 @@ class Flows:
         return left
 
     def not_taken(self) -> int:
-        """The cap: the gross less live refunds, less open and lost disputes; may be negative."""
+        """The cap: the gross less live refunds, credit, open and lost disputes; may be negative."""
         refunds = sum(
             refund.money.amount
             for refund in self.refunds.values()
-            if refund.state is not RefundState.FAILED and refund.returns is None
+            if refund.state is not RefundState.FAILED
+            and refund.returns is None
+            and not refund.from_credit
         )
-        return self.gross - refunds - sum(d.taken_amount for d in self.disputes.values())
+        disputes = sum(dispute.taken_amount for dispute in self.disputes.values())
+        return self.gross - self.to_credit - refunds - disputes
+
+    def credit_left(self) -> int:
+        """Credit that this payment brought and that was not refunded, spent or not."""
+        return self.credited - sum(
+            refund.money.amount
+            for refund in self.refunds.values()
+            if refund.from_credit and refund.state is not RefundState.FAILED
+        )
 
     def refundable(self) -> int:
         """What may still be asked back: within the cap, and of what remains of the parts.
@@ -240,6 +278,8 @@ class Paid(Protocol):
     def split(self) -> Split: ...
     @property
     def plan(self) -> FeePlan: ...
+    @property
+    def method(self) -> str: ...
 
 
 def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Flows:
@@ -249,12 +289,19 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
             by = (event.provider, event.provider_transaction)
             return _paid(flows, payment.split, event.releases_at, payment, by)
         case ReceiptsAllocated():
-            receipts = [(each.provider, each.provider_transaction) for each in event.receipts]
-            flows = _paid(flows, event.split, event.releases_at, payment, *receipts)
-            for receipt in event.receipts:
-                if receipt.stream_id == event.originator_id:
-                    flows = _park(flows, receipt.provider_transaction, ParkedState.SPENT)
-            return flows
+            receipts = _receipts(event)
+            return _spent(_paid(flows, event.split, event.releases_at, payment, *receipts), event)
+        case CreditSpent():
+            by = (payment.method, str(event.originator_id))
+            return _paid(flows, event.split, event.releases_at, payment, by)
+        case PaymentReceivedAsCredit():
+            by = (event.provider, event.provider_transaction)
+            return _as_credit(flows, event.money.amount, by)
+        case ReceiptsCredited():
+            flows = _as_credit(flows, event.money.amount, *_receipts(event))
+            return _spent(flows, event)
+        case UnusedTimeCredited():
+            return _unused(flows, event, payment)
         case PaymentMismatched() | SurplusReceived():
             return with_parked(flows, event.provider, event.provider_transaction, event.received)
         case OverpaymentParked():
@@ -269,6 +316,7 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
             return replace(flows, wishes=flows.wishes - {event.request_id})
         case (
             PaymentInitiated()
+            | InvoicePaymentInitiated()
             | PaymentSubmissionStarted()
             | PaymentSubmitted()
             | PaymentSubmissionUnknown()
@@ -299,6 +347,36 @@ def _paid(
         paid_by=paid_by,
         pending=split.net,
         releases_at=releases_at,
+        # What leaves its creator nothing has nothing to wait for.
+        released=split.net == 0,
+    )
+
+
+def _receipts(event: ReceiptsAllocated | ReceiptsCredited) -> list[tuple[str, str]]:
+    return [(each.provider, each.provider_transaction) for each in event.receipts]
+
+
+def _spent(flows: Flows, event: ReceiptsAllocated | ReceiptsCredited) -> Flows:
+    for receipt in event.receipts:
+        if receipt.stream_id == event.originator_id:
+            flows = _park(flows, receipt.provider_transaction, ParkedState.SPENT)
+    return flows
+
+
+def _as_credit(flows: Flows, amount: int, *paid_by: tuple[str, str]) -> Flows:
+    return replace(flows, gross=amount, paid_by=paid_by, to_credit=amount, credited=amount)
+
+
+def _unused(flows: Flows, event: UnusedTimeCredited, payment: Paid) -> Flows:
+    amount = event.money.amount
+    # Where credit had paid, the refund goes by the payment that had brought that credit.
+    refundable = amount if payment.method != "credit" else 0
+    return replace(
+        flows,
+        pending=_pending_after(flows.pending, event, payment.creator_id),
+        to_credit=flows.to_credit + amount,
+        credit_legs=flows.credit_legs.plus(event.legs),
+        credited=flows.credited + refundable,
     )
 
 
@@ -334,6 +412,16 @@ def evolve_flows(flows: Flows, event: RefundEvent | DisputeEvent) -> Flows:
                 requested_at=event.recorded_at,
             )
             return _park(_with_refund(flows, refund), refund.returns, ParkedState.RETURNING)
+        case CreditRefundRequested():
+            refund = Refund(
+                id=event.refund_id,
+                state=RefundState.REQUESTED,
+                origin="admin",
+                from_credit=True,
+                money=event.refunded,
+                requested_at=event.recorded_at,
+            )
+            return _with_refund(flows, refund)
         case ReceiptSpent():
             return _park(flows, event.provider_transaction, ParkedState.SPENT)
         case (

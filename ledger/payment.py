@@ -42,7 +42,9 @@ from ledger.errors import (
 )
 from ledger.events import (
     ContradictionRecorded,
+    CreditSpent,
     FundsReleased,
+    InvoicePaymentInitiated,
     Occasion,
     PaymentAuthorised,
     PaymentCancelled,
@@ -51,15 +53,24 @@ from ledger.events import (
     PaymentFailed,
     PaymentInitiated,
     PaymentMismatched,
+    PaymentReceivedAsCredit,
     PaymentSubmissionStarted,
     PaymentSubmissionUnknown,
     PaymentSubmitted,
     PaymentSucceeded,
     PaymentVoided,
     ReceiptsAllocated,
+    ReceiptsCredited,
     SurplusReceived,
 )
-from ledger.flows import NO_FLOWS, Flows, evolve_payment_flows
+from ledger.flows import (
+    FAN_CREDIT,
+    GOODWILL_CREDIT,
+    NO_FLOWS,
+    Flows,
+    InvoiceOf,
+    evolve_payment_flows,
+)
 from ledger.postings import funds_released, split_gross
 
 if TYPE_CHECKING:
@@ -109,22 +120,29 @@ GIVEN_UP: Final = frozenset({PaymentState.FAILED, PaymentState.CANCELLED, Paymen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """A payment's state at a version of its stream. Amounts are minor units."""
+    """A payment's state at a version of its stream. Amounts are minor units.
+
+    `instrument` is the phone's or card's entry of the vault. A payment by `credit` has no provider:
+    `fan_credit` or `fan_goodwill` is in its place.
+    """
 
     id: UUID
     version: int
     state: PaymentState
     fan_id: UUID
     creator_id: UUID
-    purpose: Literal["tip", "purchase"]
+    purpose: Literal["tip", "purchase", "invoice"]
     reference: str | None
     money: Money
     plan: FeePlan
     split: Split
     provider: str
-    phone: UUID
+    method: Literal["phone", "card", "till", "credit"] = "phone"
+    instrument: UUID | None
+    invoice: InvoiceOf | None = None
     initiated_at: datetime
     expires_at: datetime
+    submission_started_at: datetime | None = None
     attempt: int = 0
     claim: UUID | None = None
     submission_deadline: datetime | None = None
@@ -152,18 +170,72 @@ def evolve_payment(payment: Payment | None, event: PaymentEvent) -> Payment:
             plan=event.plan,
             split=event.split,
             provider=event.provider,
-            phone=event.phone,
+            instrument=event.phone,
             initiated_at=event.recorded_at,
             expires_at=event.expires_at,
         )
+    if isinstance(event, InvoicePaymentInitiated):
+        return _for_invoice(event)
+    if isinstance(event, CreditSpent):
+        return _by_credit(event)
     assert payment is not None  # noqa: S101 - version density: PaymentInitiated is first
     return _evolve_existing(payment, event)
+
+
+def _for_invoice(event: InvoicePaymentInitiated) -> Payment:
+    return Payment(
+        id=event.originator_id,
+        version=event.originator_version,
+        state=PaymentState.INITIATED,
+        fan_id=event.fan_id,
+        creator_id=event.creator_id,
+        purpose="invoice",
+        reference=None,
+        money=event.money,
+        plan=event.plan,
+        split=event.split,
+        provider=event.provider,
+        method=event.method,
+        instrument=event.instrument,
+        invoice=InvoiceOf(
+            subscription_id=event.subscription_id,
+            invoice_id=event.invoice_id,
+            attempt=event.attempt,
+        ),
+        initiated_at=event.recorded_at,
+        expires_at=event.expires_at,
+    )
+
+
+def _by_credit(event: CreditSpent) -> Payment:
+    payment = Payment(
+        id=event.originator_id,
+        version=event.originator_version,
+        state=PaymentState.SUCCEEDED,
+        fan_id=event.fan_id,
+        creator_id=event.creator_id,
+        purpose="invoice",
+        reference=None,
+        money=event.money,
+        plan=event.plan,
+        split=event.split,
+        provider=GOODWILL_CREDIT if event.source == "goodwill" else FAN_CREDIT,
+        method="credit",
+        instrument=None,
+        invoice=InvoiceOf(
+            subscription_id=event.subscription_id, invoice_id=event.invoice_id, attempt=0
+        ),
+        initiated_at=event.recorded_at,
+        expires_at=event.recorded_at,
+        ended_at=event.recorded_at,
+    )
+    return replace(payment, flows=evolve_payment_flows(NO_FLOWS, event, payment))
 
 
 def _evolve_existing(payment: Payment, event: PaymentEvent) -> Payment:
     version = event.originator_version
     match event:
-        case PaymentInitiated():
+        case PaymentInitiated() | InvoicePaymentInitiated() | CreditSpent():
             return payment
         case PaymentSubmissionStarted():
             return replace(
@@ -173,6 +245,7 @@ def _evolve_existing(payment: Payment, event: PaymentEvent) -> Payment:
                 attempt=event.attempt,
                 claim=event.claim,
                 submission_deadline=event.deadline,
+                submission_started_at=event.recorded_at,
             )
         case PaymentSubmitted() | PaymentAuthorised():
             submitted = isinstance(event, PaymentSubmitted)
@@ -189,7 +262,7 @@ def _evolve_existing(payment: Payment, event: PaymentEvent) -> Payment:
                 state=PaymentState.SUBMISSION_UNKNOWN,
                 reason=event.reason,
             )
-        case PaymentSucceeded():
+        case PaymentSucceeded() | PaymentReceivedAsCredit():
             return replace(
                 payment,
                 version=version,
@@ -198,6 +271,15 @@ def _evolve_existing(payment: Payment, event: PaymentEvent) -> Payment:
                 late=event.late,
                 ended_at=event.recorded_at,
                 transactions=payment.transactions | {event.provider_transaction},
+                flows=evolve_payment_flows(payment.flows, event, payment),
+            )
+        case ReceiptsCredited():
+            return replace(
+                payment,
+                version=version,
+                state=PaymentState.SUCCEEDED,
+                reason=None,
+                ended_at=event.recorded_at,
                 flows=evolve_payment_flows(payment.flows, event, payment),
             )
         case ReceiptsAllocated():

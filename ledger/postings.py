@@ -10,6 +10,11 @@ first rule of ledger/reversals.py.
     too much, too little, unknown    collection                   suspense
     receipts allocated               suspense                     pending, fees, VAT
     settlement delay over            pending                      available
+    received for a closed invoice    collection                   fan's credit
+    credit reserved / set free       credit, goodwill / reserved  reserved / credit, goodwill
+    credit pays an invoice           credit reserved              pending, fees, VAT
+    time paid for is not used        creator, fees, VAT           fan's credit, or goodwill
+    credit refunded                  fan's credit                 refunds in transit
     hold / its end                   available / reserved         reserved / available
     refund requested                 creator, fees, VAT           refunds in transit
     refund paid                      refunds in transit           who paid it
@@ -45,10 +50,12 @@ from ledger.accounts import (
     WITHHOLDING,
     WRITE_OFFS,
     CreatorFunds,
+    FanFunds,
     collection,
     creator_funds,
     disbursement,
     disputed,
+    fan_funds,
     suspense,
 )
 from ledger.errors import FeePlanExceedsPayment
@@ -184,6 +191,123 @@ def _moved(
         currency,
         (creator_funds(creator_id, source), amount),
         (creator_funds(creator_id, target), -amount),
+    )
+
+
+# A fan's credit.
+
+
+def received_as_credit(received: Money, *, provider: str, fan_id: UUID) -> JournalEntry:
+    """Money came for an invoice that is closed: it is the fan's."""
+    return entry(
+        received.currency,
+        (collection(provider), received.amount),
+        (fan_funds(fan_id, FanFunds.CREDIT), -received.amount),
+    )
+
+
+def receipts_credited(
+    receipts: Iterable[tuple[str, int]], *, currency: str, fan_id: UUID
+) -> JournalEntry:
+    """Parked receipts, as (provider, minor units), turn out to be a fan's credit."""
+    legs = [(suspense(provider), amount) for provider, amount in receipts]
+    total = sum(amount for _, amount in legs)
+    return entry(currency, *legs, (fan_funds(fan_id, FanFunds.CREDIT), -total))
+
+
+def credit_reserved(
+    *, credit: int, goodwill: int, currency: str, fan_id: UUID
+) -> JournalEntry | None:
+    """Minor units of the fan's credit and goodwill are kept for an invoice; None for nothing."""
+    if not credit + goodwill:
+        return None
+    return entry(
+        currency,
+        (fan_funds(fan_id, FanFunds.CREDIT), credit),
+        (fan_funds(fan_id, FanFunds.GOODWILL), goodwill),
+        (fan_funds(fan_id, FanFunds.RESERVED), -credit - goodwill),
+    )
+
+
+def credit_set_free(
+    *, credit: int, goodwill: int, currency: str, fan_id: UUID
+) -> JournalEntry | None:
+    """The invoice is void: what was kept for it is the fan's again; None for nothing."""
+    if not credit + goodwill:
+        return None
+    return entry(
+        currency,
+        (fan_funds(fan_id, FanFunds.RESERVED), credit + goodwill),
+        (fan_funds(fan_id, FanFunds.CREDIT), -credit),
+        (fan_funds(fan_id, FanFunds.GOODWILL), -goodwill),
+    )
+
+
+def credit_spent(split: Split, *, currency: str, fan_id: UUID, creator_id: UUID) -> JournalEntry:
+    """What was kept for an invoice pays it: shared like any payment."""
+    return entry(
+        currency,
+        (fan_funds(fan_id, FanFunds.RESERVED), split.gross),
+        *_earned(split, creator_id),
+    )
+
+
+def unused_time_credited(
+    reversal: Reversal,
+    creator: CreatorLeg,
+    *,
+    currency: str,
+    fan_id: UUID,
+    creator_id: UUID,
+    funds: FanFunds,
+) -> JournalEntry:
+    """What was paid for time that is not used goes back to the fan's credit, or to goodwill."""
+    return entry(
+        currency,
+        *_shared(reversal, creator, creator_id, sign=1),
+        (fan_funds(fan_id, funds), -_amount(reversal)),
+    )
+
+
+def credit_refund_requested(refunded: Money, *, fan_id: UUID) -> JournalEntry:
+    """A fan's credit is to go back the way it came."""
+    return entry(
+        refunded.currency,
+        (fan_funds(fan_id, FanFunds.CREDIT), refunded.amount),
+        (REFUNDS_IN_TRANSIT, -refunded.amount),
+    )
+
+
+def credit_refund_failed(refunded: Money, *, fan_id: UUID) -> JournalEntry:
+    """It did not reach the fan and is credit again."""
+    return entry(
+        refunded.currency,
+        (REFUNDS_IN_TRANSIT, refunded.amount),
+        (fan_funds(fan_id, FanFunds.CREDIT), -refunded.amount),
+    )
+
+
+def credit_refund_came_back(
+    refunded: Money, *, excess: int, paid_from: str, fan_id: UUID
+) -> JournalEntry:
+    """A refund of credit that had succeeded came back; `excess` of it had been an expense."""
+    return entry(
+        refunded.currency,
+        (paid_from, refunded.amount),
+        (DISPUTES, -excess),
+        (fan_funds(fan_id, FanFunds.CREDIT), excess - refunded.amount),
+    )
+
+
+def credit_refunded_after_all(
+    refunded: Money, *, excess: int, paid_from: str, fan_id: UUID
+) -> JournalEntry:
+    """A refund of credit that had failed was paid; `excess` of it had been spent meanwhile."""
+    return entry(
+        refunded.currency,
+        (fan_funds(fan_id, FanFunds.CREDIT), refunded.amount - excess),
+        (DISPUTES, excess),
+        (paid_from, -refunded.amount),
     )
 
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, assert_never
 
-from ledger import books, creator, suspense
+from ledger import books, creator, invoice_payments, suspense
 from ledger.accounts import CreatorFunds, creator_funds
 from ledger.commands import ApproveProposal, ProposalRequest, Propose, RejectProposal
 from ledger.errors import (
@@ -165,8 +165,7 @@ def carry_out(action: AnyAction, states: States, at: Occasion) -> list[LedgerEve
         case PostAdjustment():
             return books.adjust(states.fact(action.adjustment_id), states.creator, action, at)
         case AllocateReceipts():
-            payment = states.payment(action.payment_id)
-            return suspense.allocate(payment, states.owner, action, at)
+            return _allocate(action, states, at)
         case ReturnReceipt():
             return suspense.return_receipt(states.owner, action, at)
         case WriteOffDebt():
@@ -179,6 +178,16 @@ def carry_out(action: AnyAction, states: States, at: Occasion) -> list[LedgerEve
             )
         case _:
             assert_never(action)
+
+
+def _allocate(action: AllocateReceipts, states: States, at: Occasion) -> list[LedgerEvent]:
+    payment = states.payment(action.payment_id)
+    if payment is None or payment.invoice is None:
+        return suspense.allocate(payment, states.owner, action, at)
+    wanted = invoice_payments.is_wanted(payment, states, at)
+    events = suspense.allocate(payment, states.owner, action, at, wanted=wanted)
+    delay = action.settlement_delay_seconds
+    return invoice_payments.follow(payment, events, states, at, delay)
 
 
 def amount_of(action: AnyAction, states: States) -> int:

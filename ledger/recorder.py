@@ -257,6 +257,20 @@ class TurnRecorder:
             },
         )
 
+    def load_more(
+        self, *, streams: Mapping[UUID, int], guards: Sequence[AccountKey]
+    ) -> tuple[list[StreamRow], dict[AccountKey, int]]:
+        """Read more, under the lock that `load` took: streams and guards as there."""
+        connection = self._open()
+        with connection.pipeline():
+            stored = connection.execute(READ_STREAMS, (list(streams), list(streams.values())))
+            guarding = connection.execute(READ_GUARDS, _columns(guards, 2))
+        return (
+            [StreamRow(*row) for row in stored.fetchall()],
+            dict.fromkeys(guards, 0)
+            | {(account, currency): int(balance) for account, currency, balance in guarding},
+        )
+
     def balances(self, accounts: set[AccountKey]) -> tuple[dict[AccountKey, Balance], int]:
         """The balances of `accounts` that exist, and the number of the next new account."""
         connection = self._open()

@@ -19,6 +19,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, assert_never
 from uuid import UUID, uuid5
 
+from ledger import credit_refunds
+from ledger.accounts import FanFunds
 from ledger.callbacks import ReportDecision, Verdict
 from ledger.commands.reports import RefundClaim, RefundReport
 from ledger.errors import (
@@ -50,8 +52,9 @@ from ledger.events import (
     RefundSubmissionUnknown,
     RefundSubmitted,
     RefundSucceeded,
+    UnusedTimeCredited,
 )
-from ledger.flows import REFUND_OPEN, Flows, ParkedState, Refund, RefundState
+from ledger.flows import GOODWILL_CREDIT, REFUND_OPEN, Flows, ParkedState, Refund, RefundState
 from ledger.journal_entry import JournalEntry
 from ledger.money import Money
 from ledger.payment import Payment, PaymentState
@@ -66,6 +69,7 @@ from ledger.postings import (
     return_reopened_as_succeeded,
     spent_receipt_came_back,
     spent_receipt_returned,
+    unused_time_credited,
 )
 from ledger.reversals import (
     CreatorLeg,
@@ -85,7 +89,9 @@ if TYPE_CHECKING:
         RequestRefund,
         StartRefundSubmission,
     )
+    from ledger.events import CreditSource
     from ledger.receipt import Receipt
+    from ledger.states import States
 
     Owner = Payment | Receipt
 
@@ -114,6 +120,9 @@ def request(payment: Payment | None, command: RequestRefund, at: Occasion) -> li
     if command.request_id is not None and command.request_id not in payment.flows.wishes:
         raise FanRefundNotFound
     money = _refundable(payment, command.money, command.step)
+    if payment.method == "credit":
+        # No provider has taken part: what credit had paid is credit again.
+        return [credit_back(payment, money, command.refund_id, at)]
     reversal, creator = take(payment.flows, money.amount)
     return [
         RefundRequested(
@@ -133,6 +142,31 @@ def request(payment: Payment | None, command: RequestRefund, at: Occasion) -> li
             **at.stamp(),
         )
     ]
+
+
+def credit_back(
+    payment: Payment, money: Money, credit_note_id: UUID, at: Occasion
+) -> UnusedTimeCredited:
+    """Let `money` of a payment be the fan's credit, or goodwill where that had paid."""
+    reversal, creator = take(payment.flows, money.amount)
+    source: CreditSource = "goodwill" if payment.provider == GOODWILL_CREDIT else "credit"
+    return UnusedTimeCredited(
+        originator_id=payment.id,
+        originator_version=payment.version + 1,
+        credit_note_id=credit_note_id,
+        money=money,
+        legs=reversal.legs,
+        source=source,
+        entry=unused_time_credited(
+            reversal,
+            creator,
+            currency=money.currency,
+            fan_id=payment.fan_id,
+            creator_id=payment.creator_id,
+            funds=FanFunds(source),
+        ),
+        **at.stamp(),
+    )
 
 
 def _paid_by(payment: Payment) -> dict[str, Any]:
@@ -255,7 +289,9 @@ def record_submission_unknown(
 # What the provider reports.
 
 
-def decide_report(owner: Owner | None, command: RecordRefundReport, at: Occasion) -> ReportDecision:
+def decide_report(
+    owner: Owner | None, command: RecordRefundReport, states: States, at: Occasion
+) -> ReportDecision:
     """Decide a report on a refund. Raises `ReportDisagrees` where a person must look."""
     report = command.report
     if owner is None:
@@ -274,7 +310,7 @@ def decide_report(owner: Owner | None, command: RecordRefundReport, at: Occasion
         return ReportDecision([], Verdict.DUPLICATE)
     match report.claim:
         case RefundClaim.SUCCEEDED:
-            return _succeeded(owner, refund, report, at)
+            return _succeeded(owner, refund, report, states, at)
         case RefundClaim.FAILED:
             return _failed(owner, refund, report, at)
         case _:
@@ -326,7 +362,9 @@ def _unasked(owner: Owner, report: RefundReport, at: Occasion) -> ReportDecision
     return ReportDecision(events, Verdict.APPLIED)
 
 
-def _succeeded(owner: Owner, refund: Refund, report: RefundReport, at: Occasion) -> ReportDecision:
+def _succeeded(
+    owner: Owner, refund: Refund, report: RefundReport, states: States, at: Occasion
+) -> ReportDecision:
     if refund.state is RefundState.SUCCEEDED:
         return ReportDecision([], Verdict.DUPLICATE)
     if report.provider_refund is None:
@@ -343,6 +381,8 @@ def _succeeded(owner: Owner, refund: Refund, report: RefundReport, at: Occasion)
     if refund.returns is not None:
         return _returned_after_all(owner, refund, report, at)
     assert isinstance(owner, Payment)  # noqa: S101 - a receipt has returns only
+    if refund.from_credit:
+        return _credit_after_all(owner, refund, report, states, at)
     reversal, creator = take(owner.flows, refund.money.amount)
     events: list[LedgerEvent] = [
         RefundReopenedAsSucceeded(
@@ -361,6 +401,30 @@ def _succeeded(owner: Owner, refund: Refund, report: RefundReport, at: Occasion)
         )
     ]
     if refund.money.amount > owner.flows.not_taken():
+        events.append(_beyond(owner, report, owner.version + 2, at))
+    return ReportDecision(events, Verdict.APPLIED)
+
+
+def _credit_after_all(
+    owner: Payment, refund: Refund, report: RefundReport, states: States, at: Occasion
+) -> ReportDecision:
+    """A refund of credit that had failed was paid; of what the fan still has, as far as it goes."""
+    assert report.provider_refund is not None  # noqa: S101 - the caller has looked
+    credit = credit_refunds.credit_of(owner, states)
+    excess, entry = credit_refunds.paid_after_all(
+        owner, refund, credit=credit, paid_from=report.paid_from
+    )
+    events: list[LedgerEvent] = [
+        RefundReopenedAsSucceeded(
+            provider_refund=report.provider_refund,
+            paid_from=report.paid_from,
+            legs=refund.legs,
+            excess=excess,
+            entry=entry,
+            **_place(owner, refund, at, report),
+        )
+    ]
+    if excess:
         events.append(_beyond(owner, report, owner.version + 2, at))
     return ReportDecision(events, Verdict.APPLIED)
 
@@ -429,6 +493,8 @@ def _given_up(owner: Owner, refund: Refund) -> JournalEntry:
     if refund.returns is not None:
         return return_failed(refund.money, provider=owner.flows.parked[refund.returns].provider)
     assert isinstance(owner, Payment)  # noqa: S101 - a receipt has returns only
+    if refund.from_credit:
+        return credit_refunds.failed(owner, refund)
     return refund_failed(
         Reversal(refund.legs, refund.excess),
         given_to_creator(refund.legs.net, released=owner.flows.released),
@@ -446,6 +512,8 @@ def _came_back(owner: Owner, refund: Refund, paid_from: str) -> JournalEntry:
             return spent_receipt_came_back(refund.money, paid_from=account)
         return return_reopened_as_failed(refund.money, provider=provider, paid_from=account)
     assert isinstance(owner, Payment)  # noqa: S101 - a receipt has returns only
+    if refund.from_credit:
+        return credit_refunds.came_back(owner, refund, account)
     return refund_reopened_as_failed(
         Reversal(refund.legs, refund.excess),
         given_to_creator(refund.legs.net, released=owner.flows.released),

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 from ledger.books import DocumentSeries, Fact
 from ledger.creator import Creator
+from ledger.fan import Fan
 from ledger.payment import Payment
 from ledger.payout import Payout
 from ledger.proposals import Proposal
 from ledger.receipt import Receipt
+from ledger.subscription import Subscription
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,7 +20,9 @@ if TYPE_CHECKING:
     from ledger.commands import Command
     from ledger.journal import AccountKey
 
-Aggregate = Creator | Payment | Receipt | Payout | Proposal | Fact | DocumentSeries
+Aggregate = (
+    Creator | Fan | Payment | Subscription | Receipt | Payout | Proposal | Fact | DocumentSeries
+)
 
 
 class States:
@@ -38,6 +42,16 @@ class States:
         """The creator with this id, if the stream is a creator's."""
         found = self._aggregates.get(stream)
         return found if isinstance(found, Creator) else None
+
+    def fan(self, stream: UUID) -> Fan | None:
+        """What is known of a fan, if the stream is a fan's."""
+        found = self._aggregates.get(stream)
+        return found if isinstance(found, Fan) else None
+
+    def subscription(self, stream: UUID | None) -> Subscription | None:
+        """The subscription with this id, if the stream is a subscription's."""
+        found = None if stream is None else self._aggregates.get(stream)
+        return found if isinstance(found, Subscription) else None
 
     def payment(self, stream: UUID | None) -> Payment | None:
         """The payment with this id, if the stream is a payment's."""
@@ -76,7 +90,8 @@ class States:
     def balance(self, account: str, currency: str) -> int:
         """An account's balance before this decision, in minor units, debit positive.
 
-        Raises `KeyError` for an account that the command did not ask for by `accounts()`.
+        Raises `KeyError` for an account that the command did not ask for by `accounts()`, and that
+        is not related to what it is about (ledger/relations.py).
         """
         return self._balances[account, currency]
 

@@ -7,7 +7,7 @@ split is of what they add up to. A return is a refund without legs (ledger/refun
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ledger.errors import (
     AlreadyExists,
@@ -23,12 +23,18 @@ from ledger.events import (
     Occasion,
     ReceiptReturnRequested,
     ReceiptsAllocated,
+    ReceiptsCredited,
     ReceiptSpent,
 )
 from ledger.flows import Parked, ParkedState
 from ledger.money import AMOUNT_MAX, AMOUNT_MIN, Money
 from ledger.payment import GIVEN_UP, Payment, PaymentState
-from ledger.postings import receipts_allocated, return_requested, split_gross
+from ledger.postings import (
+    receipts_allocated,
+    receipts_credited,
+    return_requested,
+    split_gross,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +45,7 @@ if TYPE_CHECKING:
 
     Owner = Payment | Receipt
     FindOwner = Callable[[UUID], Owner | None]
+    Found = list[tuple[ReceiptReference, Owner, Parked]]
 
 ALLOCATABLE = GIVEN_UP | {PaymentState.NEEDS_REVIEW}
 """States of a payment that parked money may pay."""
@@ -54,9 +61,17 @@ def parked_money(find: FindOwner, receipt: ReceiptReference) -> tuple[Owner, Par
 
 
 def allocate(
-    payment: Payment | None, find: FindOwner, action: AllocateReceipts, at: Occasion
+    payment: Payment | None,
+    find: FindOwner,
+    action: AllocateReceipts,
+    at: Occasion,
+    *,
+    wanted: bool = True,
 ) -> list[LedgerEvent]:
     """Let parked receipts pay a payment.
+
+    `wanted` says of a payment of an invoice whether that is still open for it: if not, or if they
+    add up to another amount, they are the fan's credit.
 
     Raises `PaymentNotFound`, `PaymentNotAllocatable`, `ReceiptNotFound`, `ReceiptNotWaiting`,
     `CurrencyDiffers`, `AmountOutOfBounds` or `FeePlanExceedsPayment`.
@@ -75,25 +90,11 @@ def allocate(
     total = sum(parked.money.amount for _, _, parked in found)
     if total > AMOUNT_MAX:
         raise AmountOutOfBounds(minimum=AMOUNT_MIN, maximum=AMOUNT_MAX)
-    split = split_gross(total, payment.plan)
-    events: list[LedgerEvent] = [
-        ReceiptsAllocated(
-            originator_id=payment.id,
-            originator_version=payment.version + 1,
-            receipts=tuple(receipt for receipt, _, _ in found),
-            money=Money(amount=total, currency=currency),
-            split=split,
-            reason=action.reason,
-            releases_at=at.recorded_at + timedelta(seconds=action.settlement_delay_seconds),
-            entry=receipts_allocated(
-                [(parked.provider, parked.money.amount) for _, _, parked in found],
-                split,
-                currency=currency,
-                creator_id=payment.creator_id,
-            ),
-            **at.stamp(),
-        )
-    ]
+    as_credit = payment.invoice is not None and not (wanted and total == payment.money.amount)
+    allocated = (_credit if as_credit else _allocate)(
+        payment, found, Money(amount=total, currency=currency), action, at
+    )
+    events: list[LedgerEvent] = [allocated]
     versions: dict[UUID, int] = {}
     for receipt, owner, _ in found:
         if owner.id == payment.id:
@@ -110,6 +111,49 @@ def allocate(
             )
         )
     return events
+
+
+def _allocate(
+    payment: Payment, found: Found, money: Money, action: AllocateReceipts, at: Occasion
+) -> LedgerEvent:
+    split = split_gross(money.amount, payment.plan)
+    return ReceiptsAllocated(
+        split=split,
+        releases_at=at.recorded_at + timedelta(seconds=action.settlement_delay_seconds),
+        entry=receipts_allocated(
+            [(parked.provider, parked.money.amount) for _, _, parked in found],
+            split,
+            currency=money.currency,
+            creator_id=payment.creator_id,
+        ),
+        **_place(payment, found, money, action, at),
+    )
+
+
+def _credit(
+    payment: Payment, found: Found, money: Money, action: AllocateReceipts, at: Occasion
+) -> LedgerEvent:
+    return ReceiptsCredited(
+        entry=receipts_credited(
+            [(parked.provider, parked.money.amount) for _, _, parked in found],
+            currency=money.currency,
+            fan_id=payment.fan_id,
+        ),
+        **_place(payment, found, money, action, at),
+    )
+
+
+def _place(
+    payment: Payment, found: Found, money: Money, action: AllocateReceipts, at: Occasion
+) -> dict[str, Any]:
+    return {
+        "originator_id": payment.id,
+        "originator_version": payment.version + 1,
+        "receipts": tuple(receipt for receipt, _, _ in found),
+        "money": money,
+        "reason": action.reason,
+        **at.stamp(),
+    }
 
 
 def return_receipt(find: FindOwner, action: ReturnReceipt, at: Occasion) -> list[LedgerEvent]:

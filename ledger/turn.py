@@ -45,17 +45,20 @@ from ledger.recorder import (
     InboxRow,
     KeyRow,
     Loaded,
+    StreamRow,
     TurnRecorder,
     Writes,
 )
+from ledger.relations import missing
 from ledger.serialization import decode_event, encode_state
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from uuid import UUID
 
     from ledger.aggregate_cache import AggregateCache
+    from ledger.journal import AccountKey
 
 logger = logging.getLogger(__name__)
 
@@ -184,6 +187,7 @@ class TurnRunner:
         )
         now = self._book_time.now(loaded.head)
         turn = _Turn(loaded, cached, recorded_at=max(now, loaded.head.recorded_at))
+        self._load_related(commands, turn, asked=set(cached))
         outcomes = [turn.decide(command) for command in commands]
         writes = self._write_up(turn)
         if writes.is_empty():
@@ -195,6 +199,25 @@ class TurnRunner:
                 raise _InDoubtError(outcomes) from None
         self._cache.put_all(turn.aggregates)
         return outcomes
+
+    def _load_related(
+        self, commands: Sequence[LedgerCommand], turn: _Turn, *, asked: set[UUID]
+    ) -> None:
+        """Load what the first look-up has brought to light, until nothing is missing."""
+        while True:
+            related = missing(commands, turn.aggregates, asked=asked, guards=turn.guards)
+            if not (related.streams or related.accounts):
+                return
+            cached = {stream: self._cache.get(stream) for stream in related.streams}
+            rows, guards = self._recorder.load_more(
+                streams={
+                    stream: 0 if aggregate is None else aggregate.version
+                    for stream, aggregate in cached.items()
+                },
+                guards=sorted(related.accounts),
+            )
+            asked |= related.streams
+            turn.take(cached, rows, guards)
 
     def _write_up(self, turn: _Turn) -> Writes:
         accounts = accounts_of(turn.events)
@@ -234,14 +257,27 @@ class _Turn:
         self.aggregates: dict[UUID, Aggregate] = {
             stream: aggregate for stream, aggregate in cached.items() if aggregate is not None
         }
-        self._guards = loaded.guards
-        self._states = States(self.aggregates, self._claims, self._guards)
-        self._fold(loaded)
+        self.guards = loaded.guards
+        self._states = States(self.aggregates, self._claims, self.guards)
+        self._fold(loaded.streams)
         self.events: list[LedgerEvent] = []
         self.writes = Writes(recorded_at, Book({}, 1))
 
-    def _fold(self, loaded: Loaded) -> None:
-        for row in loaded.streams:
+    def take(
+        self,
+        cached: Mapping[UUID, Aggregate | None],
+        rows: Sequence[StreamRow],
+        guards: Mapping[AccountKey, int],
+    ) -> None:
+        """Add what was loaded later; nothing is decided yet."""
+        for stream, aggregate in cached.items():
+            if aggregate is not None:
+                self.aggregates[stream] = aggregate
+        self.guards.update(guards)
+        self._fold(rows)
+
+    def _fold(self, rows: Sequence[StreamRow]) -> None:
+        for row in rows:
             if row.stream_id in self._broken:
                 continue
             try:
@@ -293,7 +329,7 @@ class _Turn:
         self.aggregates.update(changed)
         self._position = position
         self.events.extend(decision.events)
-        if self._guards:
+        if self.guards:
             self._move_guards(decision.events)
         self.writes.events.extend(rows)
         if rows:
@@ -307,8 +343,8 @@ class _Turn:
                 continue
             for posting in entry.postings:
                 key = (posting.account, posting.currency)
-                if key in self._guards:
-                    self._guards[key] += posting.amount
+                if key in self.guards:
+                    self.guards[key] += posting.amount
 
     def _keep(self, command: LedgerCommand, decision: Decision) -> Outcome:
         aggregate = None if decision.stream is None else self.aggregates.get(decision.stream)

@@ -29,9 +29,14 @@ class PayerKeys:
         self._reads: CoalescedReads[UUID, UUID] = CoalescedReads(self._ask)
 
     async def of_payment(self, payment_id: UUID) -> UUID | None:
-        """The key's id; None for an unknown payment. Raises `ReadUnavailable`."""
+        """The key's id; None for an unknown payment, or one without phone or card.
+
+        Raises `ReadUnavailable`.
+        """
         read = await self._payments.get(payment_id)
-        return None if read is None else await self._reads.get(read.payment.phone)
+        if read is None or read.payment.instrument is None:
+            return None
+        return await self._reads.get(read.payment.instrument)
 
     async def _ask(self, entry_ids: list[UUID]) -> dict[UUID, UUID]:
         rows = await self._reader.fetch(READ_KEY_IDS, (entry_ids,))

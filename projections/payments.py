@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, cast
+from typing import TYPE_CHECKING, Any, Final, Literal, assert_never, cast
 from uuid import UUID
 
 from ledger.events import (
+    CreditSpent,
+    InvoicePaymentInitiated,
     OverpaymentParked,
     PaymentAuthorised,
     PaymentCancelled,
@@ -16,15 +18,24 @@ from ledger.events import (
     PaymentFailed,
     PaymentInitiated,
     PaymentMismatched,
+    PaymentReceivedAsCredit,
     PaymentSubmissionStarted,
     PaymentSubmissionUnknown,
     PaymentSubmitted,
     PaymentSucceeded,
     PaymentVoided,
     ReceiptsAllocated,
+    ReceiptsCredited,
     SurplusReceived,
 )
-from ledger.flows import NO_FLOWS, Flows, evolve_payment_flows
+from ledger.flows import (
+    FAN_CREDIT,
+    GOODWILL_CREDIT,
+    NO_FLOWS,
+    Flows,
+    InvoiceOf,
+    evolve_payment_flows,
+)
 from ledger.money import Money, Split
 from ledger.postings import FeePlan
 from ledger.serialization import decode_event
@@ -64,6 +75,11 @@ PaymentStanding = Literal[
 """The states of ledger/payment.py, by name."""
 
 
+BEGINNING: Final = (PaymentInitiated, InvoicePaymentInitiated, CreditSpent)
+BEGINNINGS: Final = frozenset(cls.TOPIC for cls in BEGINNING)
+"""What a payment's stream begins with."""
+
+
 class NotAPaymentStreamError(ValueError):
     """These events are not a payment's stream from its beginning."""
 
@@ -81,9 +97,9 @@ class ParkedMoney:
 class PaymentView:
     """A payment as people see it at a version of its stream. Amounts are minor units.
 
-    `phone` is the id of an entry in the vault. `reason` says why it ended without money or waits.
-    `updated_at` is when its last event was recorded; `occurred_at` is when the provider says the
-    money was paid.
+    `instrument`, a phone or a card, is the id of an entry in the vault. `reason` says why it ended
+    without money or waits. `updated_at` is when its last event was recorded; `occurred_at` is when
+    the provider says the money was paid.
     """
 
     id: UUID
@@ -91,13 +107,15 @@ class PaymentView:
     state: PaymentStanding
     fan_id: UUID
     creator_id: UUID
-    purpose: Literal["tip", "purchase"]
+    purpose: Literal["tip", "purchase", "invoice"]
     reference: str | None
     money: Money
     split: Split
     provider: str
     plan: FeePlan
-    phone: UUID
+    method: Literal["phone", "card", "till", "credit"] = "phone"
+    instrument: UUID | None
+    invoice: InvoiceOf | None = None
     initiated_at: datetime
     expires_at: datetime
     updated_at: datetime
@@ -147,7 +165,7 @@ class Payments:
         return {
             wanted[number - 1]: _read(wanted[number - 1][0], stream)
             for number, stream in streams.items()
-            if stream[0][3] == PaymentInitiated.TOPIC
+            if stream[0][3] in BEGINNINGS
         }
 
 
@@ -165,11 +183,11 @@ def _read(payment_id: UUID, rows: list[tuple[Any, ...]]) -> PaymentRead | Except
 def project_payment(events: Iterable[LedgerEvent]) -> PaymentView:
     """Fold a payment's stream from its beginning: as stored, or as a command just recorded it.
 
-    Raises `NotAPaymentStreamError` when they do not begin with `PaymentInitiated`.
+    Raises `NotAPaymentStreamError` when they do not begin like one.
     """
     view: PaymentView | None = None
     for event in events:
-        if isinstance(event, PaymentInitiated):
+        if isinstance(event, BEGINNING):
             view = _initiated(event)
         elif view is None:
             break
@@ -180,23 +198,60 @@ def project_payment(events: Iterable[LedgerEvent]) -> PaymentView:
     return view
 
 
-def _initiated(event: PaymentInitiated) -> PaymentView:
-    return PaymentView(
+def _initiated(event: PaymentInitiated | InvoicePaymentInitiated | CreditSpent) -> PaymentView:
+    view = PaymentView(
         id=event.originator_id,
         version=event.originator_version,
         state="initiated",
         fan_id=event.fan_id,
         creator_id=event.creator_id,
-        purpose=event.purpose,
-        reference=event.reference,
+        purpose="invoice",
+        reference=None,
         money=event.money,
         split=event.split,
-        provider=event.provider,
+        provider=FAN_CREDIT,
         plan=event.plan,
-        phone=event.phone,
+        instrument=None,
         initiated_at=event.recorded_at,
-        expires_at=event.expires_at,
+        expires_at=event.recorded_at,
         updated_at=event.recorded_at,
+    )
+    match event:
+        case PaymentInitiated():
+            return replace(
+                view,
+                purpose=event.purpose,
+                reference=event.reference,
+                provider=event.provider,
+                instrument=event.phone,
+                expires_at=event.expires_at,
+            )
+        case InvoicePaymentInitiated():
+            return replace(
+                view,
+                provider=event.provider,
+                method=event.method,
+                instrument=event.instrument,
+                invoice=_invoice_of(event, event.attempt),
+                expires_at=event.expires_at,
+            )
+        case CreditSpent():
+            view = replace(
+                view,
+                state="succeeded",
+                provider=GOODWILL_CREDIT if event.source == "goodwill" else FAN_CREDIT,
+                method="credit",
+                invoice=_invoice_of(event, 0),
+                ended_at=event.recorded_at,
+            )
+            return replace(view, flows=evolve_payment_flows(NO_FLOWS, event, view))
+        case _:
+            assert_never(event)
+
+
+def _invoice_of(event: InvoicePaymentInitiated | CreditSpent, attempt: int) -> InvoiceOf:
+    return InvoiceOf(
+        subscription_id=event.subscription_id, invoice_id=event.invoice_id, attempt=attempt
     )
 
 
@@ -208,7 +263,7 @@ def _evolve(before: PaymentView, event: PaymentEvent) -> PaymentView:
         flows=evolve_payment_flows(before.flows, event, before),
     )
     match event:
-        case PaymentInitiated():
+        case PaymentInitiated() | InvoicePaymentInitiated() | CreditSpent():
             return _initiated(event)
         case PaymentSubmissionStarted():
             return replace(view, state="submitting")
@@ -221,7 +276,7 @@ def _evolve(before: PaymentView, event: PaymentEvent) -> PaymentView:
             )
         case PaymentSubmissionUnknown():
             return replace(view, state="submission_unknown", reason=event.reason)
-        case PaymentSucceeded():
+        case PaymentSucceeded() | PaymentReceivedAsCredit():
             return replace(
                 view,
                 state="succeeded",
@@ -251,6 +306,8 @@ def _evolve(before: PaymentView, event: PaymentEvent) -> PaymentView:
             return _ended(view, "expired", "expired")
         case PaymentAuthorised():
             return replace(view, state="authorised", provider_reference=event.provider_reference)
+        case ReceiptsCredited():
+            return replace(view, state="succeeded", reason=None, ended_at=event.recorded_at)
         case ReceiptsAllocated():
             return replace(
                 view, state="succeeded", reason=None, split=event.split, ended_at=event.recorded_at

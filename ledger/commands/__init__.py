@@ -26,6 +26,14 @@ from ledger.commands.books import (
     StatedFact,
     WithdrawEarnings,
 )
+from ledger.commands.catalog import (
+    ArchiveTier,
+    CreateTier,
+    PublishPrice,
+    PublishTier,
+    SchedulePriceMigration,
+    TierCommand,
+)
 from ledger.commands.creators import (
     AddDestination,
     AssignFeePlan,
@@ -45,6 +53,13 @@ from ledger.commands.creators import (
 from ledger.commands.disputes import (
     NoteDisputeEvidence,
     RecordDisputeReport,
+)
+from ledger.commands.fans import (
+    ConfirmPhone,
+    FanCommand,
+    SetEmail,
+    StartPhoneConfirmation,
+    fan_stream,
 )
 from ledger.commands.payments import (
     CancelPayment,
@@ -104,7 +119,22 @@ from ledger.commands.reports import (
     RefundReport,
     SettlementReport,
 )
+from ledger.commands.subscriptions import (
+    AdvanceSubscription,
+    CancelSubscription,
+    ChangePaymentMethod,
+    ChangeTier,
+    PauseSubscription,
+    PayInvoice,
+    Prepay,
+    RequestCreditRefund,
+    ResumeSubscription,
+    RevokeCancellation,
+    Subscribe,
+    SubscriptionCommand,
+)
 
+CatalogRequest = CreateTier | PublishPrice | PublishTier | ArchiveTier | SchedulePriceMigration
 CreatorRequest = (
     RegisterCreator
     | AssignFeePlan
@@ -119,6 +149,19 @@ CreatorRequest = (
     | SetPayoutSchedule
     | HoldFunds
     | ReleaseHold
+    | CatalogRequest
+)
+FanRequest = StartPhoneConfirmation | ConfirmPhone | SetEmail
+SubscriptionRequest = (
+    PayInvoice
+    | CancelSubscription
+    | RevokeCancellation
+    | PauseSubscription
+    | ResumeSubscription
+    | ChangeTier
+    | Prepay
+    | ChangePaymentMethod
+    | AdvanceSubscription
 )
 PaymentRequest = (
     CancelPayment
@@ -159,6 +202,10 @@ ReportRequest = (
 )
 LedgerCommand = (
     CreatorRequest
+    | FanRequest
+    | Subscribe
+    | SubscriptionRequest
+    | RequestCreditRefund
     | InitiatePayment
     | PaymentRequest
     | RefundRequest
@@ -177,9 +224,11 @@ __all__ = [
     "ActionCommand",
     "AddCapital",
     "AddDestination",
+    "AdvanceSubscription",
     "AnyReport",
     "ApprovePayout",
     "ApproveProposal",
+    "ArchiveTier",
     "AskForRefund",
     "AssignFeePlan",
     "AttestPayoutFailure",
@@ -188,10 +237,16 @@ __all__ = [
     "CallbackCommand",
     "CancelPayment",
     "CancelPayout",
+    "CancelSubscription",
+    "CatalogRequest",
+    "ChangePaymentMethod",
+    "ChangeTier",
     "ChangeVerification",
     "Claim",
     "CloseCreator",
     "Command",
+    "ConfirmPhone",
+    "CreateTier",
     "CreatorCommand",
     "CreatorRequest",
     "DeclineFanRefund",
@@ -199,6 +254,8 @@ __all__ = [
     "DisputeStage",
     "ExchangeCurrency",
     "ExpirePayment",
+    "FanCommand",
+    "FanRequest",
     "FeeReport",
     "FundWallet",
     "HoldFunds",
@@ -210,6 +267,8 @@ __all__ = [
     "LedgerCommand",
     "NoteDisputeEvidence",
     "ParkCallback",
+    "PauseSubscription",
+    "PayInvoice",
     "PaymentCommand",
     "PaymentRequest",
     "PaymentTerms",
@@ -218,9 +277,12 @@ __all__ = [
     "PayoutReport",
     "PayoutRequest",
     "PayoutTerms",
+    "Prepay",
     "ProposalRequest",
     "Propose",
     "ProviderReport",
+    "PublishPrice",
+    "PublishTier",
     "RecordBankCharge",
     "RecordDisputeReport",
     "RecordFeeReport",
@@ -248,17 +310,28 @@ __all__ = [
     "RemitTax",
     "RemoveDestination",
     "ReportRequest",
+    "RequestCreditRefund",
     "RequestPayout",
     "RequestRefund",
+    "ResumeSubscription",
+    "RevokeCancellation",
+    "SchedulePriceMigration",
+    "SetEmail",
     "SetPayoutSchedule",
     "SetTaxProfile",
     "SettlementReport",
     "StartPayoutSubmission",
+    "StartPhoneConfirmation",
     "StartRefundSubmission",
     "StartSubmission",
     "StatedFact",
+    "Subscribe",
+    "SubscriptionCommand",
+    "SubscriptionRequest",
     "SuspendCreator",
+    "TierCommand",
     "VerifyDestination",
     "WithdrawEarnings",
+    "fan_stream",
     "streams_of",
 ]

@@ -7,7 +7,8 @@ accounts at banks are ids of entries in the vault; reasons are written so that t
 
 Streams (`originator_id`): a creator's id; a payment's id, with its refunds, disputes and parked
 money; a payout's id; for money that belongs to no payment the uuid5 of provider and transaction;
-a proposal's id; and for each of the platform's own facts an id of its own.
+a proposal's id; a subscription's id, with its invoices; a fan's own stream, whose id is made from
+theirs (ledger/fan.py); and for each of the platform's own facts an id of its own.
 """
 
 from __future__ import annotations
@@ -22,6 +23,14 @@ from ledger.events.books import (
     ProviderSettled,
     TaxRemitted,
     WalletFunded,
+)
+from ledger.events.catalog import (
+    Price,
+    PriceMigrationScheduled,
+    PricePublished,
+    TierArchived,
+    TierCreated,
+    TierPublished,
 )
 from ledger.events.creators import (
     CreatorClosed,
@@ -48,6 +57,22 @@ from ledger.events.disputes import (
     DisputeWarned,
 )
 from ledger.events.documents import DocumentIssued, DocumentKind, DocumentLine
+from ledger.events.fans import (
+    EmailSet,
+    FanSubscribed,
+    PhoneConfirmationFailed,
+    PhoneConfirmationStarted,
+    PhoneConfirmed,
+)
+from ledger.events.invoice_payments import (
+    CreditRefundRequested,
+    CreditSource,
+    CreditSpent,
+    InvoicePaymentInitiated,
+    PaymentReceivedAsCredit,
+    ReceiptsCredited,
+    UnusedTimeCredited,
+)
 from ledger.events.payments import (
     ContradictionRecorded,
     FanRefundDeclined,
@@ -114,7 +139,47 @@ from ledger.events.refunds import (
     RefundSubmitted,
     RefundSucceeded,
 )
+from ledger.events.subscriptions import (
+    AttemptOrigin,
+    CancellationRevoked,
+    CancellationScheduled,
+    ChangeInvoiced,
+    CreditNoteIssued,
+    CreditReserved,
+    DunningScheduled,
+    FirstPeriodInvoiced,
+    InvoiceAttempted,
+    InvoiceAttemptFailed,
+    Invoiced,
+    InvoiceKind,
+    InvoiceVoided,
+    PauseScheduled,
+    PaymentMethod,
+    PaymentMethodChanged,
+    PeriodPaid,
+    PeriodSkipped,
+    PeriodsPrepaid,
+    PrepaymentEnded,
+    PrepaymentInvoiced,
+    PriceMigrationNoticed,
+    RenewalInvoiced,
+    RenewalReminded,
+    SubscriptionActivated,
+    SubscriptionCancelled,
+    SubscriptionExpired,
+    SubscriptionPastDue,
+    SubscriptionPaused,
+    SubscriptionRecovered,
+    SubscriptionResumed,
+    SubscriptionStarted,
+    TierChanged,
+    TierChangeRevoked,
+    TierChangeScheduled,
+    TrialConverted,
+    TrialStarted,
+)
 
+CatalogEvent = TierCreated | PricePublished | TierPublished | TierArchived | PriceMigrationScheduled
 CreatorEvent = (
     CreatorRegistered
     | FeePlanAssigned
@@ -130,6 +195,10 @@ CreatorEvent = (
     | FundsHeld
     | HoldReleased
     | DebtWrittenOff
+    | CatalogEvent
+)
+FanEvent = (
+    PhoneConfirmationStarted | PhoneConfirmationFailed | PhoneConfirmed | EmailSet | FanSubscribed
 )
 PaymentLifecycleEvent = (
     PaymentInitiated
@@ -151,6 +220,11 @@ PaymentLifecycleEvent = (
     | FanRefundRequested
     | FanRefundDeclined
     | ReceiptsAllocated
+    | InvoicePaymentInitiated
+    | PaymentReceivedAsCredit
+    | ReceiptsCredited
+    | CreditSpent
+    | UnusedTimeCredited
 )
 RefundEvent = (
     RefundRequested
@@ -163,6 +237,7 @@ RefundEvent = (
     | RefundReopenedAsSucceeded
     | ReceiptReturnRequested
     | ReceiptSpent
+    | CreditRefundRequested
 )
 DisputeEvent = (
     DisputeWarned
@@ -200,12 +275,49 @@ BooksEvent = (
     | CurrencyExchanged
     | AdjustmentPosted
 )
+SubscriptionEvent = (
+    SubscriptionStarted
+    | TrialStarted
+    | TrialConverted
+    | SubscriptionActivated
+    | FirstPeriodInvoiced
+    | RenewalInvoiced
+    | ChangeInvoiced
+    | PrepaymentInvoiced
+    | CreditReserved
+    | InvoiceAttempted
+    | InvoiceAttemptFailed
+    | DunningScheduled
+    | PeriodPaid
+    | PeriodsPrepaid
+    | PrepaymentEnded
+    | PeriodSkipped
+    | InvoiceVoided
+    | CreditNoteIssued
+    | RenewalReminded
+    | SubscriptionPastDue
+    | SubscriptionRecovered
+    | SubscriptionExpired
+    | CancellationScheduled
+    | CancellationRevoked
+    | PauseScheduled
+    | SubscriptionCancelled
+    | SubscriptionPaused
+    | SubscriptionResumed
+    | TierChangeScheduled
+    | TierChangeRevoked
+    | TierChanged
+    | PriceMigrationNoticed
+    | PaymentMethodChanged
+)
 ReceiptEvent = UnmatchedReceiptRecorded
 DocumentEvent = DocumentIssued
 PaymentEvent = PaymentLifecycleEvent | RefundEvent | DisputeEvent
 LedgerEvent = (
     CreatorEvent
+    | FanEvent
     | PaymentEvent
+    | SubscriptionEvent
     | ReceiptEvent
     | PayoutEvent
     | ProposalEvent
@@ -228,6 +340,16 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     FundsHeld,
     HoldReleased,
     DebtWrittenOff,
+    TierCreated,
+    PricePublished,
+    TierPublished,
+    TierArchived,
+    PriceMigrationScheduled,
+    PhoneConfirmationStarted,
+    PhoneConfirmationFailed,
+    PhoneConfirmed,
+    EmailSet,
+    FanSubscribed,
     PaymentInitiated,
     PaymentSubmissionStarted,
     PaymentSubmitted,
@@ -246,6 +368,12 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     FundsReleased,
     FanRefundRequested,
     FanRefundDeclined,
+    InvoicePaymentInitiated,
+    PaymentReceivedAsCredit,
+    ReceiptsCredited,
+    CreditSpent,
+    UnusedTimeCredited,
+    CreditRefundRequested,
     RefundRequested,
     RefundSubmissionStarted,
     RefundSubmitted,
@@ -291,6 +419,39 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     CurrencyExchanged,
     AdjustmentPosted,
     DocumentIssued,
+    SubscriptionStarted,
+    TrialStarted,
+    TrialConverted,
+    SubscriptionActivated,
+    FirstPeriodInvoiced,
+    RenewalInvoiced,
+    ChangeInvoiced,
+    PrepaymentInvoiced,
+    CreditReserved,
+    InvoiceAttempted,
+    InvoiceAttemptFailed,
+    DunningScheduled,
+    PeriodPaid,
+    PeriodsPrepaid,
+    PrepaymentEnded,
+    PeriodSkipped,
+    InvoiceVoided,
+    CreditNoteIssued,
+    RenewalReminded,
+    SubscriptionPastDue,
+    SubscriptionRecovered,
+    SubscriptionExpired,
+    CancellationScheduled,
+    CancellationRevoked,
+    PauseScheduled,
+    SubscriptionCancelled,
+    SubscriptionPaused,
+    SubscriptionResumed,
+    TierChangeScheduled,
+    TierChangeRevoked,
+    TierChanged,
+    PriceMigrationNoticed,
+    PaymentMethodChanged,
 )
 """All of them, for the serializer and the golden files."""
 
@@ -301,9 +462,14 @@ __all__ = [
     "AllocateReceipts",
     "AnyAction",
     "ApprovalGiven",
+    "AttemptOrigin",
     "BankCharged",
     "BooksEvent",
+    "CancellationRevoked",
+    "CancellationScheduled",
     "CapitalAdded",
+    "CatalogEvent",
+    "ChangeInvoiced",
     "ContradictionRecorded",
     "CreatorClosed",
     "CreatorEvent",
@@ -311,6 +477,11 @@ __all__ = [
     "CreatorReinstated",
     "CreatorSuspended",
     "CreatorVerificationChanged",
+    "CreditNoteIssued",
+    "CreditRefundRequested",
+    "CreditReserved",
+    "CreditSource",
+    "CreditSpent",
     "CurrencyExchanged",
     "DebtWrittenOff",
     "DestinationAdded",
@@ -327,17 +498,29 @@ __all__ = [
     "DocumentIssued",
     "DocumentKind",
     "DocumentLine",
+    "DunningScheduled",
+    "EmailSet",
     "Event",
     "FailureReason",
+    "FanEvent",
     "FanRefundDeclined",
     "FanRefundRequested",
+    "FanSubscribed",
     "FeePlanAssigned",
+    "FirstPeriodInvoiced",
     "FundsHeld",
     "FundsReleased",
     "HoldReleased",
+    "InvoiceAttemptFailed",
+    "InvoiceAttempted",
+    "InvoiceKind",
+    "InvoicePaymentInitiated",
+    "InvoiceVoided",
+    "Invoiced",
     "LedgerEvent",
     "Occasion",
     "OverpaymentParked",
+    "PauseScheduled",
     "PaymentAuthorised",
     "PaymentCancelled",
     "PaymentEvent",
@@ -345,7 +528,10 @@ __all__ = [
     "PaymentFailed",
     "PaymentInitiated",
     "PaymentLifecycleEvent",
+    "PaymentMethod",
+    "PaymentMethodChanged",
     "PaymentMismatched",
+    "PaymentReceivedAsCredit",
     "PaymentSubmissionStarted",
     "PaymentSubmissionUnknown",
     "PaymentSubmitted",
@@ -368,8 +554,20 @@ __all__ = [
     "PayoutSubmissionStarted",
     "PayoutSubmissionUnknown",
     "PayoutSubmitted",
+    "PeriodPaid",
+    "PeriodSkipped",
+    "PeriodsPrepaid",
+    "PhoneConfirmationFailed",
+    "PhoneConfirmationStarted",
+    "PhoneConfirmed",
     "PlatformWithdrawn",
     "PostAdjustment",
+    "PrepaymentEnded",
+    "PrepaymentInvoiced",
+    "Price",
+    "PriceMigrationNoticed",
+    "PriceMigrationScheduled",
+    "PricePublished",
     "ProposalCarriedOut",
     "ProposalEvent",
     "ProposalMade",
@@ -382,6 +580,7 @@ __all__ = [
     "ReceiptReturnRequested",
     "ReceiptSpent",
     "ReceiptsAllocated",
+    "ReceiptsCredited",
     "RefundEvent",
     "RefundFailed",
     "RefundReopenedAsFailed",
@@ -391,12 +590,32 @@ __all__ = [
     "RefundSubmissionUnknown",
     "RefundSubmitted",
     "RefundSucceeded",
+    "RenewalInvoiced",
+    "RenewalReminded",
     "ReturnReceipt",
+    "SubscriptionActivated",
+    "SubscriptionCancelled",
+    "SubscriptionEvent",
+    "SubscriptionExpired",
+    "SubscriptionPastDue",
+    "SubscriptionPaused",
+    "SubscriptionRecovered",
+    "SubscriptionResumed",
+    "SubscriptionStarted",
     "SurplusReceived",
     "TaxProfileSet",
     "TaxRemitted",
     "Text",
+    "TierArchived",
+    "TierChangeRevoked",
+    "TierChangeScheduled",
+    "TierChanged",
+    "TierCreated",
+    "TierPublished",
+    "TrialConverted",
+    "TrialStarted",
     "UnmatchedReceiptRecorded",
+    "UnusedTimeCredited",
     "WalletFunded",
     "WriteOffDebt",
 ]

@@ -1,0 +1,117 @@
+"""What a payment does to the invoice that it is for, in the same turn.
+
+    succeeded, and the invoice wants just that     the invoice is paid
+    succeeded, and it is closed or wants another   the fan's credit, which may pay what is open
+    ended without money                            the attempt failed: dunning
+    too little, too much, another currency         as with every payment (ledger/callbacks.py)
+
+So money that was received pays the period or becomes credit, and is never lost.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ledger.accounts import FanFunds, fan_funds
+from ledger.draft import Draft
+from ledger.dunning import allowed_at
+from ledger.errors import SubmissionNotAllowed
+from ledger.events import (
+    PaymentCancelled,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentMismatched,
+    PaymentReceivedAsCredit,
+    PaymentSucceeded,
+    PaymentVoided,
+    ReceiptsAllocated,
+    ReceiptsCredited,
+)
+from ledger.invoices import attempt_failed, reserve_more, settle, void
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ledger.events import LedgerEvent, Occasion
+    from ledger.payment import Payment
+    from ledger.states import States
+    from ledger.subscription import Invoice, Subscription
+
+
+def _invoice_of(payment: Payment, states: States) -> tuple[Subscription, Invoice] | None:
+    of = payment.invoice
+    sub = None if of is None else states.subscription(of.subscription_id)
+    invoice = None if of is None or sub is None else sub.open_invoice(of.invoice_id)
+    return None if sub is None or invoice is None else (sub, invoice)
+
+
+def is_wanted(payment: Payment, states: States, at: Occasion) -> bool:
+    """Whether the invoice is open, and this payment is just what is left of it."""
+    found = _invoice_of(payment, states)
+    if found is None:
+        return False
+    _, invoice = found
+    in_time = invoice.expires_at is None or at.recorded_at < invoice.expires_at
+    return in_time and invoice.cash == payment.money.amount
+
+
+def check_submission(payment: Payment, states: States, at: Occasion) -> None:
+    """Raise `SubmissionNotAllowed` for a prompt that is not wanted, or not at this hour."""
+    found = _invoice_of(payment, states)
+    live = None if found is None else found[1].live
+    if found is None or live is None or live.payment_id != payment.id:
+        raise SubmissionNotAllowed(state="not wanted any more")
+    sub = found[0]
+    by_itself = live.origin == "clock"
+    if by_itself and allowed_at(at.recorded_at, method=sub.method, zone=sub.zone) > at.recorded_at:
+        raise SubmissionNotAllowed(state="for the day")
+
+
+def follow(
+    payment: Payment, events: Iterable[LedgerEvent], states: States, at: Occasion, delay: int
+) -> list[LedgerEvent]:
+    """A payment's events, and what they do to its invoice; `delay` is the settlement delay."""
+    draft = Draft(states, at)
+    for event in events:
+        draft.take(event)
+        match event:
+            case PaymentSucceeded() | ReceiptsAllocated():
+                _paid(draft, payment, delay)
+            case PaymentReceivedAsCredit() | ReceiptsCredited():
+                _became_credit(draft, payment, delay)
+            case PaymentFailed() | PaymentCancelled() | PaymentVoided():
+                attempt_failed(draft, payment, reason=event.reason)
+            case PaymentExpired():
+                attempt_failed(draft, payment, reason="expired")
+            case PaymentMismatched():
+                attempt_failed(draft, payment, reason="mismatched")
+            case _:
+                pass
+    return draft.events
+
+
+def _paid(draft: Draft, payment: Payment, delay: int) -> None:
+    assert payment.invoice is not None  # noqa: S101 - the caller has looked
+    settle(draft, payment.invoice.subscription_id, payment.invoice.invoice_id, (payment.id,), delay)
+
+
+def _became_credit(draft: Draft, payment: Payment, delay: int) -> None:
+    assert payment.invoice is not None  # noqa: S101 - the caller has looked
+    sub = draft.subscription(payment.invoice.subscription_id)
+    order = sub.order
+    if order is not None and order.id == payment.invoice.invoice_id:
+        void(draft, sub.id, order.id, "expired")
+    invoice = sub.invoice
+    if invoice is None or (invoice.live is not None and invoice.live.payment_id != payment.id):
+        return
+    if invoice.live is not None:
+        attempt_failed(draft, payment, reason="mismatched")
+        invoice = draft.subscription(sub.id).invoice
+    if invoice is not None and _credit(draft, sub) >= invoice.cash:
+        reserve_more(draft, sub.id, invoice.id, None)
+        settle(draft, sub.id, invoice.id, (), delay)
+
+
+def _credit(draft: Draft, sub: Subscription) -> int:
+    funds = (FanFunds.CREDIT, FanFunds.GOODWILL)
+    return -sum(draft.balance(fan_funds(sub.fan_id, each), sub.currency) for each in funds)
