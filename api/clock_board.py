@@ -29,6 +29,7 @@ from ledger.creator import Creator, evolve_creator
 from ledger.events import (
     EVENT_CLASSES,
     CreatorEvent,
+    CreditSpent,
     FundsHeld,
     FundsReleased,
     HoldReleased,
@@ -232,7 +233,7 @@ class _Changes:
     def take(self, event: LedgerEvent) -> None:
         """Note what one event changes."""
         match event:
-            case PaymentSucceeded() | ReceiptsAllocated():
+            case PaymentSucceeded() | ReceiptsAllocated() | CreditSpent():
                 self._open_release(event)
             case FundsReleased():
                 self._rows["release", event.originator_id] = None
@@ -247,7 +248,7 @@ class _Changes:
             case _:
                 self._move_release(event)
 
-    def _open_release(self, event: PaymentSucceeded | ReceiptsAllocated) -> None:
+    def _open_release(self, event: PaymentSucceeded | ReceiptsAllocated | CreditSpent) -> None:
         pending = _pending(event)
         # Where the platform took all of it, there is nothing to release to anybody.
         if pending is not None:
