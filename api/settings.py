@@ -95,7 +95,9 @@ class Settings(BaseSettings):
     smtp_security: Literal["tls", "starttls", "none"] = "starttls"
     smtp_username: str | None = None
     smtp_password: SecretStr | None = None
-    email_sender: Annotated[str, Field(pattern=r"^[!-?A-~]+@[!-?A-~]+$")] | None = None
+    email_sender: (
+        Annotated[str, Field(pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9.-]+$")] | None
+    ) = None
     """The address that e-mail comes from."""
     sms_gateway_url: Annotated[str, Field(pattern=r"^https?://\S+$")] | None = None
     """Takes one SMS a POST, with the token as bearer (api/notifications/sms_gateway.py)."""
