@@ -430,10 +430,14 @@ def _decide_report(command: ReportRequest, states: States, at: Occasion) -> Deci
             decided = disputes.decide_fee_report(states.payment(stream), command, at)
         case RecordRefundReport():
             stream = command.report.stream_id
-            decided = refunds.decide_report(states.owner(stream), command, states, at)
+            owner = states.owner(stream)
+            decided = refunds.decide_report(owner, command, states, at)
+            decided = _with_credit(owner, decided, states, at)
         case RecordDisputeReport():
             stream = command.report.payment_id
-            decided = disputes.decide_report(states.payment(stream), command, at)
+            owner = states.payment(stream)
+            decided = disputes.decide_report(owner, command, at)
+            decided = _with_credit(owner, decided, states, at)
         case RecordPayoutReport():
             stream = command.report.payout_id
             decided = payout.decide_report(states.payout(stream), command, at)
@@ -457,6 +461,18 @@ def _decide_payment_report(
     )
     delay = command.settlement_delay_seconds
     events = invoice_payments.follow(about, decided.events, states, at, delay)
+    return callbacks.ReportDecision(events, decided.verdict)
+
+
+def _with_credit(
+    owner: payment.Payment | Receipt | None,
+    decided: callbacks.ReportDecision,
+    states: States,
+    at: Occasion,
+) -> callbacks.ReportDecision:
+    if not isinstance(owner, payment.Payment) or owner.invoice is None:
+        return decided
+    events = invoice_payments.follow_reversal(owner, decided.events, states, at)
     return callbacks.ReportDecision(events, decided.verdict)
 
 

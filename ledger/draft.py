@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ledger.creator import Creator
     from ledger.events import Event, LedgerEvent, Occasion, PaymentEvent
+    from ledger.flows import Flows
     from ledger.states import States
 
 E = TypeVar("E", bound="Event")
@@ -79,6 +80,11 @@ class Draft:
         """The payment as it stands by now."""
         found = self._find(stream)
         return found if isinstance(found, Payment) else None
+
+    def flows_of(self, payment: Payment) -> Flows:
+        """What a payment's money has done by now."""
+        now = self.payment(payment.id)
+        return (payment if now is None else now).flows
 
     def creator(self, stream: UUID) -> Creator | None:
         """The creator."""

@@ -27,7 +27,9 @@ from ledger.accounts import CreatorFunds, creator_funds
 from ledger.events import (
     ContradictionRecorded,
     CreditRefundRequested,
+    CreditRestored,
     CreditSpent,
+    CreditTakenBack,
     DisputeClosed,
     DisputeEvidenceNoted,
     DisputeFeeCharged,
@@ -201,7 +203,8 @@ class Flows:
     `pending` is what the payment still has in the creator's pending account; `wishes` are the
     refunds that its fan asks for. `dispute_fees` are by dispute and reference: a fee may come
     before its dispute does. `to_credit` became the fan's credit or goodwill, by `credit_legs` where
-    it was shared before; `credited` of it is credit that can be refunded by this payment.
+    it was shared before; `credited` of it is credit that can be refunded by this payment, and
+    `taken_back` of it is gone with what the provider took, by cause.
     """
 
     parts: Split = NOTHING
@@ -219,6 +222,7 @@ class Flows:
     to_credit: int = 0
     credit_legs: Split = NOTHING
     credited: int = 0
+    taken_back: Mapping[str, int] = field(default_factory=dict)
 
     def remaining(self) -> Split:
         """What of each part is not reversed: rule 2's base."""
@@ -244,10 +248,14 @@ class Flows:
 
     def credit_left(self) -> int:
         """Credit that this payment brought and that was not refunded, spent or not."""
-        return self.credited - sum(
-            refund.money.amount
-            for refund in self.refunds.values()
-            if refund.from_credit and refund.state is not RefundState.FAILED
+        return (
+            self.credited
+            - sum(self.taken_back.values())
+            - sum(
+                refund.money.amount
+                for refund in self.refunds.values()
+                if refund.from_credit and refund.state is not RefundState.FAILED
+            )
         )
 
     def refundable(self) -> int:
@@ -302,6 +310,12 @@ def evolve_payment_flows(flows: Flows, event: PaymentEvent, payment: Paid) -> Fl
             return _spent(flows, event)
         case UnusedTimeCredited():
             return _unused(flows, event, payment)
+        case CreditTakenBack():
+            taken = flows.taken_back.get(event.cause, 0) + event.money.amount
+            return replace(flows, taken_back={**flows.taken_back, event.cause: taken})
+        case CreditRestored():
+            left = {cause: n for cause, n in flows.taken_back.items() if cause != event.cause}
+            return replace(flows, taken_back=left)
         case PaymentMismatched() | SurplusReceived():
             return with_parked(flows, event.provider, event.provider_transaction, event.received)
         case OverpaymentParked():

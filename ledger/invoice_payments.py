@@ -4,6 +4,7 @@
     succeeded, and it is closed or wants another   the fan's credit, which may pay what is open
     ended without money                            the attempt failed: dunning
     too little, too much, another currency         as with every payment (ledger/callbacks.py)
+    the provider took back what became credit      the credit is taken back, as far as it is there
 
 So money that was received pays the period or becomes credit, and is never lost.
 """
@@ -17,6 +18,9 @@ from ledger.draft import Draft
 from ledger.dunning import allowed_at
 from ledger.errors import SubmissionNotAllowed
 from ledger.events import (
+    CreditRestored,
+    CreditTakenBack,
+    DisputeClosed,
     PaymentCancelled,
     PaymentExpired,
     PaymentFailed,
@@ -26,8 +30,13 @@ from ledger.events import (
     PaymentVoided,
     ReceiptsAllocated,
     ReceiptsCredited,
+    RefundFailed,
+    RefundReopenedAsFailed,
+    RefundReopenedAsSucceeded,
+    RefundSucceeded,
 )
 from ledger.invoices import attempt_failed, reserve_more, settle, void
+from ledger.postings import credit_restored, credit_taken_back
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -88,6 +97,53 @@ def follow(
             case _:
                 pass
     return draft.events
+
+
+def follow_reversal(
+    payment: Payment, events: Iterable[LedgerEvent], states: States, at: Occasion
+) -> list[LedgerEvent]:
+    """Reports on refunds and disputes, and what they do to credit that the payment had brought.
+
+    What a provider takes beyond the parts of a payment is an expense; where that is money which had
+    become the fan's credit, it is the credit that is gone.
+    """
+    draft = Draft(states, at)
+    decided = list(events)
+    for event in decided:
+        draft.take(event)
+    for event in decided:
+        match event:
+            case RefundSucceeded() | RefundReopenedAsSucceeded():
+                refund = draft.flows_of(payment).refunds[event.refund_id]
+                beyond = 0 if refund.from_credit or refund.returns else refund.excess
+                _take_back(draft, payment, f"refund:{refund.id}", beyond)
+            case RefundFailed() | RefundReopenedAsFailed():
+                _restore(draft, payment, f"refund:{event.refund_id}")
+            case DisputeClosed():
+                dispute = draft.flows_of(payment).disputes[event.dispute]
+                beyond = dispute.lost - dispute.lost_legs.gross
+                _take_back(draft, payment, f"dispute:{dispute.name}", beyond)
+            case _:
+                pass
+    return draft.events
+
+
+def _take_back(draft: Draft, payment: Payment, cause: str, beyond: int) -> None:
+    flows = draft.flows_of(payment)
+    credit = fan_funds(payment.fan_id, FanFunds.CREDIT)
+    there = -draft.balance(credit, payment.money.currency)
+    amount = min(beyond - flows.taken_back.get(cause, 0), flows.credit_left(), there)
+    if amount > 0:
+        money = payment.money.model_copy(update={"amount": amount})
+        entry = credit_taken_back(money, fan_id=payment.fan_id)
+        draft.record(CreditTakenBack, payment.id, cause=cause, money=money, entry=entry)
+
+
+def _restore(draft: Draft, payment: Payment, cause: str) -> None:
+    if amount := draft.flows_of(payment).taken_back.get(cause, 0):
+        money = payment.money.model_copy(update={"amount": amount})
+        entry = credit_restored(money, fan_id=payment.fan_id)
+        draft.record(CreditRestored, payment.id, cause=cause, money=money, entry=entry)
 
 
 def _paid(draft: Draft, payment: Payment, delay: int) -> None:

@@ -15,6 +15,7 @@ first rule of ledger/reversals.py.
     credit pays an invoice           credit reserved              pending, fees, VAT
     time paid for is not used        creator, fees, VAT           fan's credit, or goodwill
     credit refunded                  fan's credit                 refunds in transit
+    credit taken back / restored     fan's credit / disputes      disputes / fan's credit
     hold / its end                   available / reserved         reserved / available
     refund requested                 creator, fees, VAT           refunds in transit
     refund paid                      refunds in transit           who paid it
@@ -266,6 +267,24 @@ def unused_time_credited(
         currency,
         *_shared(reversal, creator, creator_id, sign=1),
         (fan_funds(fan_id, funds), -_amount(reversal)),
+    )
+
+
+def credit_taken_back(taken: Money, *, fan_id: UUID) -> JournalEntry:
+    """A provider took money back that had become credit: what was an expense is not any more."""
+    return entry(
+        taken.currency,
+        (fan_funds(fan_id, FanFunds.CREDIT), taken.amount),
+        (DISPUTES, -taken.amount),
+    )
+
+
+def credit_restored(restored: Money, *, fan_id: UUID) -> JournalEntry:
+    """The provider's refund failed after all: the credit is the fan's again."""
+    return entry(
+        restored.currency,
+        (DISPUTES, restored.amount),
+        (fan_funds(fan_id, FanFunds.CREDIT), -restored.amount),
     )
 
 

@@ -66,8 +66,10 @@ from ledger.events.fans import (
 )
 from ledger.events.invoice_payments import (
     CreditRefundRequested,
+    CreditRestored,
     CreditSource,
     CreditSpent,
+    CreditTakenBack,
     InvoicePaymentInitiated,
     PaymentReceivedAsCredit,
     ReceiptsCredited,
@@ -225,6 +227,8 @@ PaymentLifecycleEvent = (
     | ReceiptsCredited
     | CreditSpent
     | UnusedTimeCredited
+    | CreditTakenBack
+    | CreditRestored
 )
 RefundEvent = (
     RefundRequested
@@ -374,6 +378,8 @@ EVENT_CLASSES: tuple[type[Event], ...] = (
     CreditSpent,
     UnusedTimeCredited,
     CreditRefundRequested,
+    CreditTakenBack,
+    CreditRestored,
     RefundRequested,
     RefundSubmissionStarted,
     RefundSubmitted,
@@ -480,8 +486,10 @@ __all__ = [
     "CreditNoteIssued",
     "CreditRefundRequested",
     "CreditReserved",
+    "CreditRestored",
     "CreditSource",
     "CreditSpent",
+    "CreditTakenBack",
     "CurrencyExchanged",
     "DebtWrittenOff",
     "DestinationAdded",

@@ -111,3 +111,27 @@ class CreditRefundRequested(Event):
     refunded: Money
     reason: Reason
     entry: JournalEntry
+
+
+class CreditTakenBack(Event):
+    """A provider took back money that had become the fan's credit: so is the credit.
+
+    `cause` is the refund or dispute: "refund:{id}" or "dispute:{name}". What the fan had spent of
+    it stays an expense.
+    """
+
+    TOPIC = "payment.credit_taken_back.v1"
+
+    cause: Text
+    money: Money
+    entry: JournalEntry
+
+
+class CreditRestored(Event):
+    """The refund by which credit had been taken back did not reach the fan: it is theirs again."""
+
+    TOPIC = "payment.credit_restored.v1"
+
+    cause: Text
+    money: Money
+    entry: JournalEntry
