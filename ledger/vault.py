@@ -35,6 +35,8 @@ class PersonalData(StrEnum):
     PHONE = "phone"
     NAME = "name"
     TAX_NUMBER = "tax_number"
+    EMAIL = "email"
+    CARD = "card"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
