@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ledger.decisions import Decision, States, decide, evolve
 from ledger.payment import Payment
+from ledger.relations import missing
 from tests.builders import NOON, occasion
 
 if TYPE_CHECKING:
@@ -44,14 +45,20 @@ class History:
 
     def decide(self, command: LedgerCommand) -> Decision:
         """Decide, and change nothing. Raises what the decision raises."""
-        # As in a turn: a decision sees the streams that its command asks for.
-        asked = {
-            stream: self.aggregates[stream]
-            for stream in command.streams()
-            if stream in self.aggregates
-        }
-        states = States(asked, self.claims, self._guards(command))
+        states = self._states_for(command)
         return decide(command, states, replace(occasion(self.now), actor=command.actor))
+
+    def _states_for(self, command: LedgerCommand) -> States:
+        """As in a turn: the streams that the command asks for, and what they are related to."""
+        asked, guards = set(command.streams()), set(command.accounts())
+        while True:
+            found = {each: self.aggregates[each] for each in asked if each in self.aggregates}
+            related = missing([command], found, asked=asked, guards=guards)
+            if not (related.streams or related.accounts):
+                balances = {account: self._sums.get(account, 0) for account in guards}
+                return States(found, self.claims, balances)
+            asked |= related.streams
+            guards |= related.accounts
 
     def when(self, command: LedgerCommand) -> Decision:
         """Decide, and let it happen."""
@@ -84,9 +91,6 @@ class History:
         found = self.aggregates[stream]
         assert isinstance(found, Payment)
         return found
-
-    def _guards(self, command: LedgerCommand) -> dict[tuple[str, str], int]:
-        return {account: self._sums.get(account, 0) for account in command.accounts()}
 
     def balances(self) -> dict[tuple[str, str], int]:
         """(account, currency) → minor units, debit positive; zero balances are left out."""
