@@ -38,7 +38,9 @@ from ledger.database.preflight import check_database
 from ledger.database.roles import DatabaseRole
 from ledger.garbage import tune_garbage_collection
 from ledger.key_store import KeyStore
+from projections.aggregates import Aggregates
 from projections.balances import Balances
+from projections.entitlements import Entitlements
 from projections.payer_keys import PayerKeys
 from projections.payments import Payments
 from projections.reader import Reader
@@ -121,6 +123,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         ledger = Ledger(book, book_time=book_time(settings))
         opened.callback(ledger.close)
         payments = Payments(reader)
+        aggregates = Aggregates(reader)
         app.state.doors = Doors(
             settings=settings,
             ledger=ledger,
@@ -128,6 +131,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             balances=Balances(reader),
             payments=payments,
             payer_keys=PayerKeys(reader, payments),
+            aggregates=aggregates,
+            entitlements=Entitlements(reader, aggregates, ledger.book_time),
             key_store=key_store,
             authenticator=authenticator,
             providers=providers,

@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from ledger.application import Ledger
     from ledger.key_store import KeyStore
+    from projections.aggregates import Aggregates
     from projections.balances import Balances
+    from projections.entitlements import Entitlements
     from projections.payer_keys import PayerKeys
     from projections.payments import Payments
     from projections.reader import Reader
@@ -44,6 +46,8 @@ class Doors:
     balances: Balances
     payments: Payments
     payer_keys: PayerKeys
+    aggregates: Aggregates
+    entitlements: Entitlements
     key_store: KeyStore
     authenticator: Authenticator
     providers: Mapping[str, Provider]
