@@ -8,12 +8,18 @@ from __future__ import annotations
 from typing import Final
 
 from ledger.events import Event, ProposalMade
+from tests.ledger.catalog_examples import CATALOG, FANS
+from tests.ledger.invoice_payment_examples import INVOICE_PAYMENTS
 from tests.ledger.payment_examples import DISPUTES, PAYMENTS, RECEIPT_EVENTS, REFUNDS
 from tests.ledger.platform_examples import BOOKS, CREATORS, DOCUMENTS, PAYOUTS, PROPOSALS
+from tests.ledger.subscription_examples import BEGINNINGS, INVOICES, LIVES
 
 EXAMPLES: Final[tuple[Event, ...]] = (
     *CREATORS,
+    *CATALOG,
+    *FANS,
     *PAYMENTS,
+    *INVOICE_PAYMENTS,
     *REFUNDS,
     *DISPUTES,
     *RECEIPT_EVENTS,
@@ -21,6 +27,9 @@ EXAMPLES: Final[tuple[Event, ...]] = (
     *PROPOSALS,
     *BOOKS,
     *DOCUMENTS,
+    *BEGINNINGS,
+    *INVOICES,
+    *LIVES,
 )
 """In the order of `EVENT_CLASSES`."""
 
