@@ -165,7 +165,12 @@ def decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
 def _decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
     match command:
         case InitiatePayment(payment_id=stream):
-            initiated = payment.initiate(states.creator(command.creator_id), command, at)
+            initiated = payment.initiate(
+                states.creator(command.creator_id),
+                command,
+                at,
+                fan=states.fan(fan_stream(command.fan_id)),
+            )
             return _about(stream, initiated)
         case (
             RecordReport()

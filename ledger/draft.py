@@ -90,6 +90,11 @@ class Draft:
         """The creator."""
         return self._states.creator(stream)
 
+    def fan(self, stream: UUID) -> Fan | None:
+        """What is known of a fan by now."""
+        found = self._find(stream)
+        return found if isinstance(found, Fan) else None
+
     def balance(self, account: str, currency: str) -> int:
         """An account's balance by now, in minor units, debit positive."""
         return self._states.balance(account, currency) + self._moved.get((account, currency), 0)

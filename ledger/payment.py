@@ -36,6 +36,7 @@ from ledger.errors import (
     PaymentNotCancellable,
     PaymentNotFound,
     PaymentNotReleasable,
+    PhoneNotConfirmed,
     SelfPayment,
     SubmissionAlreadyStarted,
     SubmissionNotAllowed,
@@ -84,6 +85,7 @@ if TYPE_CHECKING:
         StartSubmission,
     )
     from ledger.creator import Creator
+    from ledger.fan import Fan
     from ledger.money import Money, Split
     from ledger.postings import FeePlan
 
@@ -334,12 +336,12 @@ def _ended(payment: Payment, state: PaymentState, reason: str, event: PaymentEve
 
 
 def initiate(
-    creator: Creator | None, command: InitiatePayment, occasion: Occasion
+    creator: Creator | None, command: InitiatePayment, occasion: Occasion, *, fan: Fan | None = None
 ) -> list[PaymentEvent]:
     """Freeze plan, split and expiry; nothing is asked of the provider yet.
 
     Raises `CreatorNotFound`, `CreatorIsClosed`, `SelfPayment`, `CurrencyNotAccepted`,
-    `FeePlanMissing`, `AmountNotPayable` or `FeePlanExceedsPayment`.
+    `FeePlanMissing`, `AmountNotPayable`, `PhoneNotConfirmed` or `FeePlanExceedsPayment`.
     """
     if creator is None:
         raise CreatorNotFound
@@ -354,6 +356,8 @@ def initiate(
     if creator.plan is None:
         raise FeePlanMissing
     _check_payable(command)
+    if command.confirmed_phone_required and (fan is None or command.phone not in fan.confirmed):
+        raise PhoneNotConfirmed
     return [
         PaymentInitiated(
             originator_id=command.payment_id,

@@ -411,7 +411,8 @@ def _prepay(draft: Draft, sub: Subscription, command: Prepay) -> None:
 
 
 def _change_method(draft: Draft, sub: Subscription, command: ChangePaymentMethod) -> None:
-    """Pay another way. Raises `SubscriptionNotInThisState`."""
+    """Pay another way. Raises `SubscriptionNotInThisState` or `PhoneNotConfirmed`."""
     _not_ended(sub)
+    _check_phone(draft.fan(fan_stream(sub.fan_id)), command.method)
     if sub.method != command.method:
         draft.record(PaymentMethodChanged, sub.id, method=command.method)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from ledger.commands.base import CallbackCommand, Command, IdempotencyKey
+from ledger.commands.fans import fan_stream
 from ledger.commands.reports import Claim
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ class PaymentTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InitiatePayment(Command):
-    """A fan wants to pay a creator. The payment's id is new, made by the caller of the ledger."""
+    """A fan wants to pay a creator. The payment's id is new, made by the caller of the ledger.
+
+    `confirmed_phone_required`: whether the fan must have confirmed the phone before it is prompted.
+    """
 
     payment_id: UUID
     fan_id: UUID
@@ -41,9 +45,12 @@ class InitiatePayment(Command):
     money: Money
     phone: UUID
     terms: PaymentTerms
+    confirmed_phone_required: bool = False
 
     def streams(self) -> tuple[UUID, ...]:
-        """Only the creator: the payment's stream does not exist yet."""
+        """The creator, and the fan where phones are asked for: the payment does not exist yet."""
+        if self.confirmed_phone_required:
+            return (self.creator_id, fan_stream(self.fan_id))
         return (self.creator_id,)
 
 
