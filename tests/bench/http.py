@@ -124,6 +124,7 @@ def api_process(server: BenchServer, *arguments: str) -> Iterator[Api]:
         "HESABU_DATA_DIRECTORY": str(directory),
         # A provider that is never called: no dispatcher runs here.
         "HESABU_SANDBOX_URL": "http://127.0.0.1:9",
+        "HESABU_PHONE_CONFIRMATION_REQUIRED": "false",
         "HESABU_SANDBOX_API_KEY": "not-used-here",
         "HESABU_SANDBOX_WEBHOOK_SECRET": "whsec_" + "A" * 44,
     }
