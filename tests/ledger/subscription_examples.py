@@ -69,11 +69,11 @@ ANCHOR: Final = anchor_at(RECORDED_AT, zone=ZONE, first=7, interval=PRICE.interv
 OF_INVOICE: Final[dict[str, Any]] = {"invoice_id": INVOICE, **PLACE}
 CREDIT: Final[dict[str, Any]] = {"credit": 1_200, "goodwill": 300}
 OF_FAN: Final[dict[str, Any]] = {**CREDIT, "currency": "KES", "fan_id": FAN}
+RESERVED: Final[dict[str, Any]] = {**CREDIT, "entry": credit_reserved(**OF_FAN)}
 INVOICED: Final[dict[str, Any]] = {
     "number": 7,
     "money": PRICE.money,
-    "entry": credit_reserved(**OF_FAN),
-    **CREDIT,
+    **RESERVED,
     **OF_INVOICE,
 }
 PERIOD: Final[dict[str, Any]] = {"number": 7, "start": START, "end": END}
@@ -109,7 +109,7 @@ INVOICES: Final[tuple[Event, ...]] = (
         **INVOICED,
     ),
     PrepaymentInvoiced(count=4, expires_at=RECORDED_AT + timedelta(minutes=10), **INVOICED),
-    CreditReserved(entry=credit_reserved(**OF_FAN), **CREDIT, **OF_INVOICE),
+    CreditReserved(**RESERVED, **OF_INVOICE),
     InvoiceAttempted(
         attempt=2,
         payment_id=PAYMENT,
