@@ -20,6 +20,7 @@ from api.auth import KeySetError, Role, load_key_set
 from api.clock import Clock
 from api.clock_board import ClockBoard
 from api.clock_pace import SPEED_MAX, Pace
+from api.clock_renewals import Renewals
 from api.clock_schedules import Schedules
 from api.database import book_location, book_time, database_location
 from api.development import run_everything
@@ -94,7 +95,7 @@ def clock(
         int, typer.Option(min=1, max=SPEED_MAX, help="How many times as fast as the real time.")
     ] = 1,
 ) -> None:
-    """Do what is due: release funds, end holds that expired, pay out by schedule."""
+    """Do what is due: release funds, end holds, pay out by schedule, renew subscriptions."""
     settings = _settings()
     if speed > 1 and not settings.time_may_run_ahead:
         typer.echo("Not starting: --speed needs HESABU_TIME_MAY_RUN_AHEAD", err=True)
@@ -241,7 +242,9 @@ async def _keep_time(settings: Settings, speed: int) -> None:
     ledger = Ledger(book_location(settings, DatabaseRole.CLOCK), book_time=pace)
     board = ClockBoard(ledger, settings.time_zone)
     follower = LogFollower(ledger, board)
-    worker = Clock(ledger, board, Schedules(providers, settings), pace=pace)
+    worker = Clock(
+        ledger, board, Schedules(providers, settings), Renewals(providers, settings), pace=pace
+    )
     tune_garbage_collection()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -3,11 +3,13 @@
     the log ─▶ clock_due ─▶ due by now? ─▶ ReleaseFunds    the settlement delay is over
                                            ReleaseHold     a hold has expired
                                            RequestPayout   a creator's schedule: all that there is
+                                           AdvanceSubscription   a renewal, an attempt, an end …
 
-Every command has a natural key, so any number of clocks may run, at once or after weeks: what was
-done is answered again and nothing happens twice. A refusal keeps no key and can be tried again; a
-payout that is refused waits for the next time of its schedule. What fails is tried again later, and
-stops nothing else.
+Any number of clocks may run, at once or after weeks. Commands have natural keys: what was done is
+answered again and nothing happens twice. A subscription is advanced by what its state says is due,
+so that the second time there is nothing to do. A refusal can be tried again; a payout that is
+refused waits for the next time of its schedule. What fails is tried again later, and stops nothing
+else.
 
 In development the book's time may run ahead: see api/clock_pace.py.
 """
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 
     from api.clock_board import ClockBoard
     from api.clock_pace import Pace
+    from api.clock_renewals import Renewals
     from ledger.application import Ledger
     from ledger.creator import Creator
     from ledger.decisions import LedgerCommand
@@ -56,12 +59,14 @@ class Clock:
         ledger: Ledger,
         board: ClockBoard,
         schedules: Schedules,
+        renewals: Renewals,
         *,
         pace: Pace | None = None,
     ) -> None:
         self._ledger = ledger
         self._board = board
         self._schedules = schedules
+        self._renewals = renewals
         self._pace = pace
         self._stopping = asyncio.Event()
         self._resting: dict[tuple[str, UUID, datetime], float] = {}
@@ -147,14 +152,18 @@ class Clock:
         """Execute commands, and note which schedules go on; how many commands were done."""
         if not asked:
             return 0
-        done = 0
         outcomes = await self._ledger.execute_from_loop([command for _, command in asked])
+        idle: list[Due] = []
         for (due, _), outcome in zip(asked, outcomes, strict=True):
-            done += outcome.error is None and not outcome.replayed
-            if self._lets_go_on(due, outcome):
+            if _found_nothing_to_do(due, outcome):
+                idle.append(due)
+            elif self._lets_go_on(due, outcome):
                 move = self._schedules.move_on(due, creators[due.creator_id])
                 moves += [] if move is None else [move]
-        return done
+        if idle:
+            for due in await asyncio.to_thread(self._board.look_again, idle):
+                self._rest(due)
+        return sum(bool(outcome.events) for outcome in outcomes)
 
     def _command(self, due: Due, creator: Creator | None) -> LedgerCommand | Move | None:
         match due.kind:
@@ -168,6 +177,8 @@ class Clock:
                 )
             case "payout_schedule":
                 return None if creator is None else self._schedules.request(due, creator)
+            case "subscription":
+                return self._renewals.request(due)
             case _:
                 assert_never(due.kind)
 
@@ -190,6 +201,12 @@ class Clock:
     def _wake_the_rested(self) -> None:
         now = time.monotonic()
         self._resting = {name: until for name, until in self._resting.items() if until > now}
+
+
+def _found_nothing_to_do(due: Due, outcome: Outcome) -> bool:
+    """Whether a subscription was woken in vain: the table does not know it better by the log."""
+    answered = outcome.error is None and not outcome.replayed
+    return due.kind == "subscription" and answered and not outcome.events
 
 
 def _name(due: Due) -> tuple[str, UUID, datetime]:

@@ -4,40 +4,32 @@
                      in its creator's pending account, whatever took or gave back of it meanwhile
     hold             reserved money that expires
     payout_schedule  the next time that everything available is paid out
+    subscription     the next reminder, renewal, attempt or end (ledger/renewals.py)
 
 Rows come and go with the events that are followed, in the transaction of the tracking row, so that
-the table is true at its position. Only a schedule's next time is moved on by the clock itself.
+the table is true at its position (api/clock_changes.py). What the clock moves itself is a
+schedule's next time, and the time of a subscription of which nothing was due after all.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
+from api.clock_changes import READ, Changes, Kind
 from api.clock_pace import Outlook, look_out
+from api.clock_subscriptions import VERSION_MAX, SubscriptionStates, read_subscriptions
 from api.log_follower import follow
-from api.payout_calendar import next_occurrence
-from ledger.accounts import CreatorFunds, creator_of
+from ledger import renewals
 from ledger.creator import Creator, evolve_creator
-from ledger.events import (
-    EVENT_CLASSES,
-    CreatorEvent,
-    CreditSpent,
-    FundsHeld,
-    FundsReleased,
-    HoldReleased,
-    PaymentSucceeded,
-    PayoutScheduleSet,
-    ReceiptsAllocated,
-)
-from ledger.serialization import UPCASTERS, decode_event
+from ledger.events import CreatorEvent
+from ledger.serialization import decode_event
 from projections.reader import LOOK_UP_SETTINGS
 
 if TYPE_CHECKING:
@@ -47,7 +39,6 @@ if TYPE_CHECKING:
     from eventsourcing.persistence import Notification
 
     from ledger.application import Ledger
-    from ledger.events import LedgerEvent
 
 logger = structlog.get_logger()
 
@@ -55,32 +46,6 @@ TRACKING: Final = "clock"
 CONNECTIONS_MAX: Final = 2
 """One follows the log, one asks what is due."""
 
-Kind = Literal["release", "hold", "payout_schedule"]
-
-READ: Final = frozenset(
-    {cls.TOPIC for cls in EVENT_CLASSES if "entry" in cls.model_fields}
-    | {PayoutScheduleSet.TOPIC}
-    | UPCASTERS.keys()
-)
-"""Topics whose events may move money or say when something is due; the others say neither."""
-
-PUT: Final = """
-    INSERT INTO clock_due (kind, subject_id, creator_id, currency, amount, due_at)
-    SELECT * FROM unnest(%s::text[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[],
-                         %s::timestamptz[])
-    ON CONFLICT (kind, subject_id) DO UPDATE
-    SET creator_id = excluded.creator_id, currency = excluded.currency,
-        amount = excluded.amount, due_at = excluded.due_at
-"""
-ADD: Final = """
-    UPDATE clock_due SET amount = clock_due.amount + moved.amount
-    FROM unnest(%s::uuid[], %s::numeric[]) AS moved (subject_id, amount)
-    WHERE clock_due.kind = 'release' AND clock_due.subject_id = moved.subject_id
-"""
-REMOVE: Final = """
-    DELETE FROM clock_due USING unnest(%s::text[], %s::uuid[]) AS ended (kind, subject_id)
-    WHERE clock_due.kind = ended.kind AND clock_due.subject_id = ended.subject_id
-"""
 READ_DUE: Final = """
     SELECT kind, subject_id, creator_id, due_at, coalesce(%(now)s::timestamptz, now())
     FROM clock_due
@@ -93,6 +58,21 @@ MOVE_ON: Final = """
     UPDATE clock_due SET due_at = %(due_at)s
     WHERE kind = 'payout_schedule' AND subject_id = %(creator_id)s AND due_at = %(due_before)s
 """
+HOLD: Final = "SELECT FROM ledger_tracking WHERE application_name = %s FOR UPDATE"
+"""Nobody follows the log meanwhile."""
+SET_RIGHT: Final = """
+    UPDATE clock_due SET due_at = found.due_at
+    FROM unnest(%s::uuid[], %s::timestamptz[], %s::timestamptz[])
+        AS found (subject_id, due_before, due_at)
+    WHERE kind = 'subscription' AND clock_due.subject_id = found.subject_id
+      AND clock_due.due_at = found.due_before
+"""
+NOT_DUE: Final = """
+    DELETE FROM clock_due
+    USING unnest(%s::uuid[], %s::timestamptz[]) AS found (subject_id, due_before)
+    WHERE kind = 'subscription' AND clock_due.subject_id = found.subject_id
+      AND clock_due.due_at = found.due_before
+"""
 READ_CREATORS: Final = """
     SELECT originator_id, originator_version, topic, state FROM ledger_events
     WHERE originator_id = ANY(%s) ORDER BY originator_id, originator_version
@@ -100,7 +80,7 @@ READ_CREATORS: Final = """
 
 
 class Due(NamedTuple):
-    """Something that is due: its subject is a payment, a hold, or a creator with a schedule.
+    """Something that is due, of a payment, a hold, a creator with a schedule, a subscription.
 
     `now` is the time at which it was asked for: the database's, unless the book's runs ahead.
     """
@@ -126,6 +106,7 @@ class ClockBoard:
     def __init__(self, ledger: Ledger, zone: ZoneInfo) -> None:
         self._ledger = ledger
         self._zone = zone
+        self._states = SubscriptionStates()
         self._pool: ConnectionPool[psycopg.Connection[Any]] = ConnectionPool(
             ledger.book.conninfo(LOOK_UP_SETTINGS),
             min_size=1,
@@ -185,12 +166,32 @@ class ClockBoard:
         ):
             cursor.executemany(MOVE_ON, [move._asdict() for move in moves])
 
+    def look_again(self, asked: Sequence[Due]) -> list[Due]:
+        """Set right when subscriptions are due of which nothing was; which are due all the same.
+
+        One that was put, woken or removed since it was read stays as it is.
+        """
+        with self._pool.connection() as connection, connection.transaction():
+            connection.execute(HOLD, (TRACKING,))
+            ends = dict.fromkeys((due.subject_id for due in asked), VERSION_MAX)
+            found = read_subscriptions(connection, ends)
+            due_at = {stream: renewals.due_at(each) for stream, each in found.items()}
+            _set_right(
+                connection,
+                [(due, due_at[due.subject_id]) for due in asked if due.subject_id in due_at],
+            )
+        return [
+            due
+            for due in asked
+            if (at := due_at.get(due.subject_id, due.due_at)) is not None and at <= due.now
+        ]
+
     def close(self) -> None:
         """Close the connections."""
         self._pool.close()
 
     def _apply(self, connection: psycopg.Connection[Any], batch: Sequence[Notification]) -> None:
-        changes = _Changes(self._zone)
+        changes = Changes(self._zone, self._states)
         for notification in batch:
             if notification.topic in READ:
                 changes.take(
@@ -204,6 +205,17 @@ class ClockBoard:
         changes.write(connection)
 
 
+def _set_right(
+    connection: psycopg.Connection[Any], found: Sequence[tuple[Due, datetime | None]]
+) -> None:
+    later = [(due.subject_id, due.due_at, due_at) for due, due_at in found if due_at is not None]
+    if later:
+        connection.execute(SET_RIGHT, [list(column) for column in zip(*later, strict=True)])
+    never = [(due.subject_id, due.due_at) for due, due_at in found if due_at is None]
+    if never:
+        connection.execute(NOT_DUE, [list(column) for column in zip(*never, strict=True)])
+
+
 def _folded(creator_id: UUID, events: list[tuple[int, str, bytes]]) -> Creator:
     creator: Creator | None = None
     for version, topic, state in events:
@@ -212,98 +224,3 @@ def _folded(creator_id: UUID, events: list[tuple[int, str, bytes]]) -> Creator:
         creator = evolve_creator(creator, event)
     assert creator is not None  # noqa: S101 - a stream has an event
     return creator
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    creator_id: UUID
-    currency: str | None
-    amount: int
-    due_at: datetime
-
-
-class _Changes:
-    """What a batch of the log changes, each row once: put, moved by an amount, or removed."""
-
-    def __init__(self, zone: ZoneInfo) -> None:
-        self._zone = zone
-        self._rows: dict[tuple[Kind, UUID], _Row | None] = {}
-        self._moved: dict[UUID, int] = {}
-
-    def take(self, event: LedgerEvent) -> None:
-        """Note what one event changes."""
-        match event:
-            case PaymentSucceeded() | ReceiptsAllocated() | CreditSpent():
-                self._open_release(event)
-            case FundsReleased():
-                self._rows["release", event.originator_id] = None
-            case FundsHeld():
-                self._rows["hold", event.hold_id] = _Row(
-                    event.originator_id, event.held.currency, event.held.amount, event.expires_at
-                )
-            case HoldReleased():
-                self._rows["hold", event.hold_id] = None
-            case PayoutScheduleSet():
-                self._rows["payout_schedule", event.originator_id] = self._schedule(event)
-            case _:
-                self._move_release(event)
-
-    def _open_release(self, event: PaymentSucceeded | ReceiptsAllocated | CreditSpent) -> None:
-        pending = _pending(event)
-        # Where the platform took all of it, there is nothing to release to anybody.
-        if pending is not None:
-            creator_id, currency, amount = pending
-            self._rows["release", event.originator_id] = _Row(
-                creator_id, currency, amount, event.releases_at
-            )
-
-    def _move_release(self, event: LedgerEvent) -> None:
-        pending = _pending(event)
-        if pending is None:
-            return
-        key: tuple[Kind, UUID] = ("release", event.originator_id)
-        amount = pending[2]
-        if key not in self._rows:
-            moved = self._moved.get(event.originator_id, 0)
-            self._moved[event.originator_id] = moved + amount
-        elif (row := self._rows[key]) is not None:
-            self._rows[key] = replace(row, amount=row.amount + amount)
-
-    def _schedule(self, event: PayoutScheduleSet) -> _Row | None:
-        if event.interval is None:
-            return None
-        due_at = next_occurrence(
-            event.interval, event.day, after=event.recorded_at, zone=self._zone
-        )
-        return _Row(event.originator_id, None, 0, due_at)
-
-    def write(self, connection: psycopg.Connection[Any]) -> None:
-        """Write the changes, in the caller's transaction."""
-        put = [
-            (kind, subject, row.creator_id, row.currency, row.amount, row.due_at)
-            for (kind, subject), row in self._rows.items()
-            if row is not None
-        ]
-        if put:
-            connection.execute(PUT, [list(column) for column in zip(*put, strict=True)])
-        removed = [key for key, row in self._rows.items() if row is None]
-        if removed:
-            connection.execute(REMOVE, [list(column) for column in zip(*removed, strict=True)])
-        moved = {
-            subject: amount
-            for subject, amount in self._moved.items()
-            if amount and ("release", subject) not in self._rows
-        }
-        if moved:
-            connection.execute(ADD, (list(moved), list(moved.values())))
-
-
-def _pending(event: LedgerEvent) -> tuple[UUID, str, int] | None:
-    """Whose pending account an event moves, in which currency, and by how much it grows."""
-    postings = () if event.journal_entry is None else event.journal_entry.postings
-    moved = [each for each in postings if each.account.endswith(f":{CreatorFunds.PENDING}")]
-    if not moved:
-        return None
-    creator_id = creator_of(moved[0].account)
-    assert creator_id is not None  # noqa: S101 - only creators have pending accounts
-    return creator_id, moved[0].currency, -sum(each.amount for each in moved)

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger.book_time import RatchetingTime
-from ledger.events import PaymentInitiated
+from ledger.events import InvoicePaymentInitiated, PaymentInitiated
 from ledger.recorder import Head
 
 if TYPE_CHECKING:
@@ -29,12 +29,15 @@ SPEED_MAX: Final = 1_000_000
 ROUND_SECONDS: Final = 0.5
 """About how long it is from one round to the next."""
 
-# The dispatcher has no task yet for what it has not read yet.
+PROMPTS: Final = [PaymentInitiated.TOPIC, InvoicePaymentInitiated.TOPIC]
+
+# Nobody waits for money that may be brought to a till, whose tasks are of another kind. The
+# dispatcher has no task yet for what it has not read yet.
 READ_OUTLOOK: Final = """
     SELECT position, recorded_at, clock_timestamp(),
            EXISTS (SELECT FROM dispatcher_tasks WHERE kind = 'payment') OR EXISTS (
                SELECT FROM ledger_events
-               WHERE topic = %s AND notification_id > (
+               WHERE topic = ANY(%s) AND notification_id > (
                    SELECT notification_id FROM ledger_tracking
                    WHERE application_name = 'dispatcher')
            ),
@@ -53,7 +56,7 @@ class Outlook(NamedTuple):
 
 def look_out(connection: psycopg.Connection[Any]) -> Outlook:
     """What the clock's own time depends on, all of it as of one moment."""
-    row = connection.execute(READ_OUTLOOK, (PaymentInitiated.TOPIC,)).fetchone()
+    row = connection.execute(READ_OUTLOOK, (PROMPTS,)).fetchone()
     assert row is not None  # noqa: S101 - the first migration writes turn 0
     return Outlook(Head(*row[:3]), *row[3:])
 

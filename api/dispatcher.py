@@ -85,8 +85,10 @@ class Dispatcher:
         self._key_store = key_store
         self._desk = Desk(ledger, board, key_store, settings)
         self._stopping = self._desk.stopping
+        payments = PaymentTasks(self._desk)
         self._kinds: Mapping[str, Tasks] = {
-            "payment": PaymentTasks(self._desk),
+            "payment": payments,
+            "till": payments,
             "refund": RefundTasks(self._desk),
             "payout": PayoutTasks(self._desk),
         }

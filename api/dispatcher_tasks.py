@@ -130,6 +130,7 @@ DONE: Final = "DELETE FROM dispatcher_tasks WHERE kind = %s AND task_id = %s"
 class Task:
     """Something on a stream to look at: a payment, a refund, a payout, a notice of an event.
 
+    A payment at a till is of a kind of its own, since it may take days and nobody waits for it.
     `tries` counts from 1; `version` is of the event that a notice is about.
     """
 
@@ -217,7 +218,7 @@ class _Changes:
         if topic in PROMPT_ENDS:
             self._prompts_ended.add(stream)
         if topic in PAYMENT_ENDS:
-            self._ended.add(("payment", stream))
+            self._ended |= {("payment", stream), ("till", stream)}
         elif topic in PAYOUT_ENDS:
             self._ended.add(("payout", stream))
         elif topic in PAYOUT_WAKES:
@@ -235,6 +236,8 @@ class _Changes:
     def _take_event(self, event: LedgerEvent) -> None:
         stream = event.originator_id
         match event:
+            case InvoicePaymentInitiated(method="till"):
+                self._opened["till", stream] = (stream, event.provider, None)
             case PaymentInitiated() | InvoicePaymentInitiated():
                 self._opened["payment", stream] = (stream, event.provider, None)
             case PayoutRequested():

@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     token_lifetime_seconds_max: int = Field(default=24 * 3600, ge=60)
 
     payment_expiry_seconds: int = Field(default=300, ge=1, le=7 * 24 * 3600)
+    renewal_expiry_seconds: int = Field(default=900, ge=1, le=12 * 3600)
+    """How long a renewal that the clock asks for may be paid by that prompt: longer than a prompt
+    that a fan asked for, since several on one phone wait for each other."""
     provider_timeout_seconds: float = Field(default=10.0, gt=0)
     """How long a call to a provider may take. A submission is unknown only after this and a
     margin have passed."""
@@ -63,6 +66,14 @@ class Settings(BaseSettings):
     status_query_seconds: float = Field(default=2.0, gt=0)
     """The first status query comes so long after the submission; each later one waits twice as
     long as the one before, at most a minute."""
+
+    phone_confirmation_required: bool = True
+    """Whether a phone is prompted for a tip or a purchase only once its fan has confirmed it by a
+    one-time code. For a subscription it always must be."""
+    phone_confirmation_seconds: int = Field(default=600, ge=30, le=24 * 3600)
+    """How long a one-time code may be used."""
+    till_payment_seconds: int = Field(default=3 * 24 * 3600, ge=3600, le=30 * 24 * 3600)
+    """How long a reference for a till may be paid."""
 
     settlement_delay_seconds: int = Field(default=3 * 24 * 3600, ge=0)
     """How long a creator's part of a payment is pending before it is available."""

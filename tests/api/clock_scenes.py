@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from api.clock import Clock
 from api.clock_board import ClockBoard
 from api.clock_pace import Pace
+from api.clock_renewals import Renewals
 from api.clock_schedules import Schedules
 from api.providers.sandbox import Sandbox
 from api.settings import Settings
@@ -76,11 +77,14 @@ class Timekeeper:
             payout_fee_basis_points=0,
             payout_vat_basis_points=0,
             payout_approvals_required=2,
+            settlement_delay_seconds=int(DELAY.total_seconds()),
+            renewal_expiry_seconds=900,
         )
         self.ledger = Ledger(book, clock=time, book_time=pace)
         self.board = ClockBoard(self.ledger, NAIROBI)
-        schedules = Schedules({"sandbox": sandbox}, settings)
-        self.clock = Clock(self.ledger, self.board, schedules, pace=pace)
+        providers = {"sandbox": sandbox}
+        schedules, renewals = Schedules(providers, settings), Renewals(providers, settings)
+        self.clock = Clock(self.ledger, self.board, schedules, renewals, pace=pace)
 
     def follow(self) -> None:
         while self.board.follow():

@@ -58,6 +58,7 @@ ALTER TABLE clock_due
     DROP CONSTRAINT clock_due_kind_check,
     ADD CONSTRAINT clock_due_kind_check
         CHECK (kind IN ('release', 'hold', 'payout_schedule', 'subscription'));
+CREATE INDEX clock_due_subscriptions_idx ON clock_due (creator_id) WHERE kind = 'subscription';
 """
 
 
