@@ -156,7 +156,7 @@ class Disputed:
 
 @dataclass
 class Paid:
-    """A payment as its events tell it."""
+    """A payment as its events tell it; `released` at once if it leaves its creator nothing."""
 
     plan: Fields
     split: Parts

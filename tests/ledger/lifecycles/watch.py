@@ -206,6 +206,8 @@ class Watch:
         self.require(Law.SPLIT, payment.gross == 0, "paid twice")
         payment.gross = sum(payment.split.values())
         payment.parts = dict(payment.split)
+        # What leaves its creator nothing has nothing to wait for.
+        payment.released = payment.split["net"] == 0
         if payment.plan["keep_fee"]:
             payment.parts = {**nothing(), "net": payment.split["net"]}
         self.require(Law.SPLIT, borne(moved) == plus(nothing(), payment.split, -1), f"{moved}")
