@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ledger.decisions import Decision, States, decide, evolve
 from ledger.payment import Payment
 from ledger.relations import missing
+from ledger.subscription import Subscription
 from tests.builders import NOON, occasion
 
 if TYPE_CHECKING:
@@ -90,6 +91,12 @@ class History:
         """The payment as it stands."""
         found = self.aggregates[stream]
         assert isinstance(found, Payment)
+        return found
+
+    def subscription(self, stream: UUID) -> Subscription:
+        """The subscription as it stands."""
+        found = self.aggregates[stream]
+        assert isinstance(found, Subscription)
         return found
 
     def balances(self) -> dict[tuple[str, str], int]:

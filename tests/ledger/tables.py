@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -31,13 +31,18 @@ Decided = tuple[list[type], Verdict | None] | type[Refused]
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Commands × states. `at` says when a command comes, where that is not noon."""
+    """Commands × states.
+
+    A command comes at noon; or `at` another time, or so long after its state has come about as
+    `after` says: a state of a subscription has a time of its own.
+    """
 
     text: str
     states: Mapping[str, Callable[[], History]]
     commands: Mapping[str, LedgerCommand]
     cells: Mapping[str, Decided]
     at: Mapping[str, datetime] = field(default_factory=dict)
+    after: Mapping[str, timedelta] = field(default_factory=dict)
 
     def matrix(self) -> dict[tuple[str, str], str]:
         """(command, state) → cell. Fails where the table is not whole."""
@@ -54,9 +59,14 @@ class Table:
         assert set(matrix.values()) == set(self.cells), "every cell is explained, none in vain"
         return matrix
 
+    def _time(self, command: str, now: datetime) -> datetime:
+        later = self.after.get(command)
+        return self.at.get(command, NOON) if later is None else now + later
+
     def happens(self, command: str, state: str) -> History:
         """Check a command in a state against its cell; the history after it."""
-        history = self.states[state]().at(self.at.get(command, NOON))
+        history = self.states[state]()
+        history.at(self._time(command, history.now))
         before = deepcopy(history.aggregates)
         expected = self.cells[self.matrix()[command, state]]
         if isinstance(expected, type):
