@@ -109,6 +109,11 @@ INSERT_KEYS: Final = """
         AS row (scope, key, fingerprint, stream_id, version, position, refusal, parameters, verdict)
 """
 
+INSERT_SUBSCRIPTIONS: Final = """
+    INSERT INTO creator_subscriptions (position, creator_id, subscription_id)
+    SELECT * FROM unnest(%b::bigint[], %b::uuid[], %b::uuid[])
+"""
+
 INSERT_TURN: Final = "INSERT INTO turns (position, recorded_at) VALUES (%s, %s)"
 
 INSERT_VAULT: Final = """
@@ -173,6 +178,14 @@ class EventRow(NamedTuple):
     position: int
 
 
+class SubscriptionRow(NamedTuple):
+    """A subscription that was started at a position, by which its creator finds it."""
+
+    position: int
+    creator_id: UUID
+    subscription_id: UUID
+
+
 class InboxRow(NamedTuple):
     """A callback to be kept with its verdict."""
 
@@ -201,6 +214,7 @@ class Writes:
     keys: list[KeyRow] = field(default_factory=list)
     vault_entries: list[VaultEntry] = field(default_factory=list)
     inbox: dict[tuple[str, str], InboxRow] = field(default_factory=dict)
+    subscriptions: list[SubscriptionRow] = field(default_factory=list)
 
     def is_empty(self) -> bool:
         """Whether there is nothing to commit."""
@@ -326,6 +340,8 @@ def _write(connection: psycopg.Connection[Any], writes: Writes) -> None:
     if writes.events:
         connection.execute(INSERT_EVENTS, _columns(writes.events, 5))
         connection.execute(INSERT_TURN, (writes.events[-1].position, writes.recorded_at))
+    if writes.subscriptions:
+        connection.execute(INSERT_SUBSCRIPTIONS, _columns(writes.subscriptions, 3))
     if writes.book.lines:
         _write_journal(connection, writes.book)
     if writes.keys:

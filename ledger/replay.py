@@ -9,6 +9,7 @@ out is compared with the one that lies in the tables. On the way it is checked t
     time         recorded_at never decreases, and is its turn's
     entries      balance (one that does not cannot be decoded), and all balances sum to zero
     streams      fold without an error
+    creators     find the subscriptions that were started with them
 
 It proves that events and books agree. Whether the events are those that were recorded, their own
 hashes have to prove.
@@ -29,8 +30,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from pydantic import ValidationError
 
+from ledger.events import SubscriptionStarted
 from ledger.journal import Book
-from ledger.replay_books import AccountBalances, JournalLines
+from ledger.replay_books import AccountBalances, CreatorSubscriptions, JournalLines
 from ledger.replay_differences import Difference, Differences
 from ledger.replay_order import Streams, Turns
 from ledger.serialization import decode_event
@@ -67,6 +69,10 @@ READ_LINES: Final = """
 """
 
 READ_TURNS: Final = "SELECT position, recorded_at FROM turns ORDER BY position"
+
+READ_SUBSCRIPTIONS: Final = """
+    SELECT position, creator_id, subscription_id FROM creator_subscriptions ORDER BY position
+"""
 
 READ_BALANCES: Final = """
     SELECT account_id, account, currency, balance::text, position
@@ -155,6 +161,9 @@ class _Replay:
         self.position = 0
         self.events = 0
         self.lines = JournalLines(self._rows("lines", READ_LINES), differences)
+        self._subscriptions = CreatorSubscriptions(
+            self._rows("subscriptions", READ_SUBSCRIPTIONS), differences
+        )
         self._turns = Turns(self._rows("turns", READ_TURNS), differences)
         self._streams = Streams(connection, differences)
 
@@ -167,6 +176,7 @@ class _Replay:
             self._replay(batch)
             progress(self.position, head)
         self._turns.finish()
+        self._subscriptions.finish()
         self.lines.finish()
         balances = AccountBalances(self._rows("balances", READ_BALANCES), self._differences)
         balances.compare(self.book.known, head=self.position)
@@ -177,6 +187,8 @@ class _Replay:
         for row in batch:
             self._check_position(row)
             event = self._decode(row)
+            started = event if isinstance(event, SubscriptionStarted) else None
+            self._subscriptions.check(row.position, started)
             self._turns.check(row.position, None if event is None else event.recorded_at)
             if event is not None:
                 self._streams.follow(row.position, event)

@@ -1,4 +1,4 @@
-"""Do the tables of lines and balances agree with what the events give? Every row is compared.
+"""Do lines, balances and creators' subscriptions agree with the events? Every row is compared.
 
 Both sides arrive in the same order and are merged as they come, so nothing is collected. See
 ledger/replay.py for what is proved by it.
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ledger.recorder import SubscriptionRow
 from ledger.replay_differences import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from datetime import datetime
 
+    from ledger.events import SubscriptionStarted
     from ledger.journal import AccountKey, Balance, Book, JournalLine
     from ledger.replay_differences import Differences
 
@@ -121,6 +123,51 @@ class JournalLines:
             return None
         self.compared += 1
         return _FoundLine(*row)
+
+
+class CreatorSubscriptions:
+    """The subscriptions by which creators find them, compared with those that were started."""
+
+    def __init__(self, rows: Iterator[tuple[Any, ...]], differences: Differences) -> None:
+        self._rows = rows
+        self._differences = differences
+        self._found = self._next()
+
+    def check(self, position: int, started: SubscriptionStarted | None) -> None:
+        """Compare what was found at a position with what the event there has started."""
+        while self._found is not None and self._found.position < position:
+            self._refuse(self._found)
+        found = None
+        if self._found is not None and self._found.position == position:
+            found, self._found = self._found, self._next()
+        expected = None
+        if started is not None:
+            expected = SubscriptionRow(position, started.creator_id, started.originator_id)
+        if found != expected:
+            self._differences.add(
+                position,
+                "the creator's subscriptions",
+                expected=_told(expected),
+                found=_told(found),
+            )
+
+    def finish(self) -> None:
+        """After the last event there is no subscription."""
+        while self._found is not None:
+            self._refuse(self._found)
+
+    def _refuse(self, found: SubscriptionRow) -> None:
+        subject = "the creator's subscriptions"
+        self._differences.add(found.position, subject, expected=NOTHING, found=_told(found))
+        self._found = self._next()
+
+    def _next(self) -> SubscriptionRow | None:
+        row = next(self._rows, None)
+        return None if row is None else SubscriptionRow(*row)
+
+
+def _told(row: SubscriptionRow | None) -> str:
+    return NOTHING if row is None else f"{row.subscription_id} of creator {row.creator_id}"
 
 
 class AccountBalances:

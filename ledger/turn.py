@@ -36,7 +36,7 @@ from ledger.errors import (
     Refused,
     refusal,
 )
-from ledger.events import LedgerEvent, Occasion
+from ledger.events import LedgerEvent, Occasion, SubscriptionStarted
 from ledger.journal import Book, accounts_of
 from ledger.outcome import Outcome
 from ledger.recorder import (
@@ -46,6 +46,7 @@ from ledger.recorder import (
     KeyRow,
     Loaded,
     StreamRow,
+    SubscriptionRow,
     TurnRecorder,
     Writes,
 )
@@ -226,6 +227,10 @@ class TurnRunner:
         writes.book = Book(known, next_account_id)
         for position, event in enumerate(turn.events, turn.first_position):
             writes.book.post(event, position)
+            if isinstance(event, SubscriptionStarted):
+                writes.subscriptions.append(
+                    SubscriptionRow(position, event.creator_id, event.originator_id)
+                )
         return writes
 
 

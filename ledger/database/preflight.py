@@ -19,7 +19,7 @@ MAJOR_VERSION_MIN: Final = 17
 """`transaction_timeout`, which bounds a turn, appeared in it."""
 DATABASE_FUNCTIONS: Final = "POSTGRES_ENABLE_DB_FUNCTIONS"
 SAFE_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit")
-APPEND_ONLY: Final = ("ledger_events", "turns", "journal_lines")
+APPEND_ONLY: Final = ("ledger_events", "turns", "journal_lines", "creator_subscriptions")
 
 
 class UnsafeDatabaseError(RuntimeError):

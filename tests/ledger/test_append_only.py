@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -14,8 +15,15 @@ from ledger.database.roles import DatabaseRole
 from tests.builders import register_creator, report_success
 from tests.databases import Databases, rows, superuser
 from tests.invariants import assert_book_is_sound
+from tests.subscription_builders import (
+    by_card,
+    create_tier,
+    publish_price,
+    publish_tier,
+    subscribe,
+)
 
-APPEND_ONLY = ("ledger_events", "turns", "journal_lines")
+APPEND_ONLY = ("ledger_events", "turns", "journal_lines", "creator_subscriptions")
 CHANGES = {
     "update": "UPDATE {table} SET {column} = {column} + 1",
     "delete": "DELETE FROM {table}",
@@ -25,7 +33,12 @@ CHANGES = {
     "overwrite": "INSERT INTO {table} SELECT * FROM {table} LIMIT 1 "
     "ON CONFLICT ({key}) DO UPDATE SET {column} = {table}.{column}",
 }
-COLUMNS = {"ledger_events": "notification_id", "turns": "position", "journal_lines": "position"}
+COLUMNS = {
+    "ledger_events": "notification_id",
+    "turns": "position",
+    "journal_lines": "position",
+    "creator_subscriptions": "position",
+}
 KEYS = {**COLUMNS, "journal_lines": "position, line"}
 EVERYBODY = [role for role in DatabaseRole if role is not DatabaseRole.OWNER]
 WRITERS = (DatabaseRole.APP, DatabaseRole.DISPATCHER, DatabaseRole.CLOCK)
@@ -38,7 +51,16 @@ def recorded(databases: Databases) -> Iterator[DatabaseLocation]:
     """A database with something in each table; nothing here may change it."""
     database = databases.create()
     ledger = Ledger(BookLocation(database, DatabaseRole.APP))
-    ledger.execute([register_creator(), report_success(None)])
+    creator, tier = uuid4(), uuid4()
+    for command in (
+        register_creator(creator),
+        report_success(None),
+        create_tier(creator, tier),
+        publish_price(creator, tier, 50_000),
+        publish_tier(creator, tier),
+        subscribe(uuid4(), creator, tier, by_card(uuid4())),
+    ):
+        ledger.execute_one(command)
     ledger.close()
     yield database
     databases.drop(database)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -11,12 +11,20 @@ from ledger.replay import ReplayReport, replay
 from ledger.replay_differences import Difference
 from tests.builders import GROSS, initiate_payment, register_creator, report_success
 from tests.databases import superuser, value
+from tests.subscription_builders import (
+    by_card,
+    create_tier,
+    publish_price,
+    publish_tier,
+    subscribe,
+)
 
 if TYPE_CHECKING:
     from ledger.application import Ledger
     from ledger.database.connections import BookLocation
 
 CREATOR = UUID(int=0xC4EA)
+TIER = UUID(int=0x71E4)
 PENDING = f"creator:{CREATOR}:pending KES"
 COLLECTION = "provider:sandbox:collection KES"
 
@@ -381,3 +389,67 @@ def test_only_the_first_differences_are_listed_and_all_are_counted(paid: BookLoc
     assert [difference.position for difference in report.differences] == [FIRST_PAID] * 4 + [
         SECOND_PAID
     ]
+
+
+@pytest.fixture
+def subscribed(ledger: Ledger, book: BookLocation) -> BookLocation:
+    """A book with two subscriptions of one creator, the second of which was started last."""
+    for command in (
+        register_creator(CREATOR),
+        create_tier(CREATOR, TIER),
+        publish_price(CREATOR, TIER, 50_000),
+        publish_tier(CREATOR, TIER),
+        *(subscribe(uuid4(), CREATOR, TIER, by_card(uuid4())) for _ in range(2)),
+    ):
+        ledger.execute_one(command)
+    return book
+
+
+def test_creators_find_the_subscriptions_that_were_started(subscribed: BookLocation) -> None:
+    found = value(subscribed.database, "SELECT count(*) FROM creator_subscriptions")
+    assert found == 2
+    assert replay(subscribed).ok
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_subscription_that_its_creator_does_not_find_is_found(
+    subscribed: BookLocation, number: int
+) -> None:
+    position = value(
+        subscribed.database,
+        "SELECT position FROM creator_subscriptions ORDER BY position OFFSET %s LIMIT 1",
+        number - 1,
+    )
+    tamper(subscribed, "DELETE FROM creator_subscriptions WHERE position = %s", position)
+    difference = the_only(replay(subscribed))
+    assert (difference.position, difference.subject) == (position, "the creator's subscriptions")
+    assert difference.expected.endswith(f" of creator {CREATOR}")
+    assert difference.found == "nothing"
+
+
+def test_a_subscription_that_another_creator_finds_is_found(subscribed: BookLocation) -> None:
+    tamper(
+        subscribed,
+        "UPDATE creator_subscriptions SET creator_id = %s WHERE position = "
+        "(SELECT max(position) FROM creator_subscriptions)",
+        UUID(int=7),
+    )
+    difference = the_only(replay(subscribed))
+    assert difference.expected.endswith(f" of creator {CREATOR}")
+    assert difference.found.endswith(f" of creator {UUID(int=7)}")
+
+
+@pytest.mark.parametrize("position", [1, 10**6])
+def test_a_subscription_that_nobody_started_is_found(
+    subscribed: BookLocation, position: int
+) -> None:
+    tamper(
+        subscribed,
+        "INSERT INTO creator_subscriptions VALUES (%s, %s, %s)",
+        position,
+        CREATOR,
+        UUID(int=8),
+    )
+    difference = the_only(replay(subscribed))
+    assert (difference.position, difference.expected) == (position, "nothing")
+    assert difference.found == f"{UUID(int=8)} of creator {CREATOR}"

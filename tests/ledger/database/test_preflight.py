@@ -115,7 +115,9 @@ def test_coming_as_a_superuser_is_refused(database: DatabaseLocation) -> None:
         check_database(BookLocation(as_superuser, DatabaseRole.APP))
 
 
-@pytest.mark.parametrize("table", ["ledger_events", "turns", "journal_lines"])
+@pytest.mark.parametrize(
+    "table", ["ledger_events", "turns", "journal_lines", "creator_subscriptions"]
+)
 @pytest.mark.parametrize("right", ["UPDATE", "DELETE", "TRUNCATE"])
 def test_any_right_to_change_what_is_recorded_is_refused(
     book: BookLocation, table: str, right: str
