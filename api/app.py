@@ -12,6 +12,10 @@ from api.database import book_location, book_time
 from api.doors import Doors
 from api.errors import install_error_handlers
 from api.middleware import RequestContext
+from api.one_time_codes import SECRET_NAME as CODES_SECRET
+from api.one_time_codes import OneTimeCodes
+from api.pay_links import SECRET_NAME as LINKS_SECRET
+from api.pay_links import PayLinks
 from api.providers.registry import providers_of
 from api.routers import (
     admin,
@@ -44,6 +48,7 @@ from projections.entitlements import Entitlements
 from projections.payer_keys import PayerKeys
 from projections.payments import Payments
 from projections.reader import Reader
+from projections.subscriptions import Subscriptions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -133,10 +138,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             payer_keys=PayerKeys(reader, payments),
             aggregates=aggregates,
             entitlements=Entitlements(reader, aggregates, ledger.book_time),
+            subscriptions=Subscriptions(reader),
+            codes=OneTimeCodes(key_store.secret(CODES_SECRET)),
+            pay_links=PayLinks(key_store.secret(LINKS_SECRET), settings.links_begin_with),
             key_store=key_store,
             authenticator=authenticator,
             providers=providers,
             fingerprint_secret=key_store.secret("idempotency_fingerprint"),
+            reference_secret=key_store.secret("manual_references"),
         )
         tune_garbage_collection()
         yield

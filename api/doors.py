@@ -14,14 +14,18 @@ import phonenumbers
 
 from api.errors import invalid
 from ledger.commands import IdempotencyKey
+from ledger.recorder import READ_HEAD, Head
 from ledger.vault import PersonalData, VaultEntry, seal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     from starlette.requests import Request
 
     from api.auth import Authenticator, Caller
+    from api.one_time_codes import OneTimeCodes
+    from api.pay_links import PayLinks
     from api.providers.port import Provider
     from api.settings import Settings
     from ledger.application import Ledger
@@ -32,8 +36,13 @@ if TYPE_CHECKING:
     from projections.payer_keys import PayerKeys
     from projections.payments import Payments
     from projections.reader import Reader
+    from projections.subscriptions import Subscriptions
 
 PHONES_REMEMBERED_MAX: Final = 50_000
+
+
+RememberedPhones = OrderedDict[tuple[UUID, str], UUID]
+"""Entries of the vault by whose number it is."""
 
 
 @dataclass(slots=True)
@@ -48,11 +57,16 @@ class Doors:
     payer_keys: PayerKeys
     aggregates: Aggregates
     entitlements: Entitlements
+    subscriptions: Subscriptions
+    codes: OneTimeCodes
+    pay_links: PayLinks
     key_store: KeyStore
     authenticator: Authenticator
     providers: Mapping[str, Provider]
     fingerprint_secret: bytes = field(repr=False)
-    _phones: OrderedDict[tuple[UUID, str], UUID] = field(default_factory=OrderedDict, repr=False)
+    reference_secret: bytes = field(repr=False)
+    _phones: RememberedPhones = field(default_factory=OrderedDict, repr=False)
+    _confirmed_phones: RememberedPhones = field(default_factory=OrderedDict, repr=False)
 
     def idempotency_key(
         self, caller: Caller, key: str, request: Request, body: bytes
@@ -66,6 +80,12 @@ class Doors:
         digest = hmac.digest(self.fingerprint_secret, message, hashlib.sha256)
         return IdempotencyKey(caller.name, key, digest)
 
+    async def now(self) -> datetime:
+        """The book's time. Raises `ReadUnavailable`."""
+        [row] = await self.reader.fetch(READ_HEAD)
+        head = Head(*row)
+        return max(self.ledger.book_time.now(head), head.recorded_at)
+
     def phone_entry(self, person_id: UUID, phone: str) -> tuple[UUID, tuple[VaultEntry, ...]]:
         """The vault entry of a person's phone number: a known one, or a new one to be written."""
         known = self._phones.get((person_id, phone))
@@ -76,9 +96,21 @@ class Doors:
 
     def remember_phone(self, person_id: UUID, phone: str, entry_id: UUID) -> None:
         """Use this entry again: it has been committed."""
-        self._phones[person_id, phone] = entry_id
-        if len(self._phones) > PHONES_REMEMBERED_MAX:
-            self._phones.popitem(last=False)
+        _remember(self._phones, person_id, phone, entry_id)
+
+    def confirmed_phone(self, fan_id: UUID, phone: str) -> UUID | None:
+        """The entry of a number that this fan has confirmed, if it is remembered."""
+        return self._confirmed_phones.get((fan_id, phone))
+
+    def remember_confirmed_phone(self, fan_id: UUID, phone: str, entry_id: UUID) -> None:
+        """Use this entry again: what is confirmed stays so."""
+        _remember(self._confirmed_phones, fan_id, phone, entry_id)
+
+
+def _remember(phones: RememberedPhones, person_id: UUID, phone: str, entry_id: UUID) -> None:
+    phones[person_id, phone] = entry_id
+    if len(phones) > PHONES_REMEMBERED_MAX:
+        phones.popitem(last=False)
 
 
 def doors_of(request: Request) -> Doors:

@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of, e164
 from api.errors import invalid
+from api.instruments import payer_phone, remember_payer_phone
 from api.rendering import rendered_payment
 from api.responses import Success, documented, success
 from api.routers.parts import (
@@ -73,7 +74,7 @@ async def initiate_payment(
     if (body.purpose == "purchase") != (body.reference is not None):
         raise invalid("reference", "is needed for a purchase, and only for a purchase")
     phone = e164(body.phone, "phone")
-    entry_id, entries = doors.phone_entry(caller.subject, phone)
+    entry_id, entries = await payer_phone(doors, caller.subject, phone)
     outcome = await _execute(
         request,
         InitiatePayment(
@@ -85,6 +86,7 @@ async def initiate_payment(
             money=body.money,
             phone=entry_id,
             terms=terms,
+            confirmed_phone_required=doors.settings.phone_confirmation_required,
             vault_entries=entries,
             **command_fields(
                 caller, doors.idempotency_key(caller, key, request, canonical(body)), request
@@ -92,7 +94,7 @@ async def initiate_payment(
         ),
     )
     if outcome.error is None and outcome.events:
-        doors.remember_phone(caller.subject, phone, entry_id)
+        remember_payer_phone(doors, caller.subject, phone, entry_id)
     return await _answer(request, outcome, 202)
 
 

@@ -159,6 +159,8 @@ class ParkedData(BaseModel):
 class PaymentData(BaseModel):
     """A payment; amounts in minor units. `position` is where this is true.
 
+    One of a subscription's invoice names both.
+
     `refundable` is what can still be refunded; `refund_requests` are the fan's open wishes.
     """
 
@@ -166,8 +168,11 @@ class PaymentData(BaseModel):
     state: str
     creator_id: UUID
     fan_id: UUID
-    purpose: Literal["tip", "purchase"]
+    purpose: Literal["tip", "purchase", "invoice"]
     reference: str | None
+    subscription_id: UUID | None
+    invoice_id: UUID | None
+    method: Literal["phone", "card", "till", "credit"]
     money: Money
     split: SplitData
     provider: str
