@@ -14,11 +14,13 @@ from ledger.accounts import (
     PROVIDER_NAME,
     VAT,
     CreatorFunds,
+    FanFunds,
     Side,
     collection,
     creator_funds,
     creator_of,
     disbursement,
+    fan_funds,
     normal_balance,
     provider_of,
     side_of,
@@ -27,12 +29,14 @@ from ledger.accounts import (
 from ledger.journal_entry import Posting
 
 CREATOR = UUID("01234567-89ab-cdef-0123-456789abcdef")
+FAN = UUID("fedcba98-7654-3210-fedc-ba9876543210")
 NAMES = [
     collection("mtn_momo"),
     suspense("mtn_momo"),
     PLATFORM_FEES,
     VAT,
     *(creator_funds(CREATOR, funds) for funds in CreatorFunds),
+    *(fan_funds(FAN, funds) for funds in FanFunds),
 ]
 
 
@@ -59,6 +63,11 @@ def test_every_name_that_the_rules_make_is_in_the_chart(account: str) -> None:
         "platform:fees:extra",
         "suspense:",
         "fan:wallet",
+        f"fan:{FAN}",
+        f"fan:{FAN}:pending",
+        f"fan:{FAN}:reserved",
+        f"fan:{'-' * 36}:credit",
+        f"creator:{CREATOR}:credit",
     ],
 )
 def test_a_name_outside_the_chart_cannot_be_posted_to(account: str) -> None:
@@ -74,11 +83,17 @@ def test_names_are_stable() -> None:
         "tax:vat",
         "creator:01234567-89ab-cdef-0123-456789abcdef:pending",
     ]
+    assert NAMES[-3:] == [
+        "fan:fedcba98-7654-3210-fedc-ba9876543210:credit",
+        "fan:fedcba98-7654-3210-fedc-ba9876543210:goodwill",
+        "fan:fedcba98-7654-3210-fedc-ba9876543210:credit_reserved",
+    ]
 
 
 def test_assets_grow_by_debits_and_what_we_owe_or_earn_by_credits() -> None:
     assert normal_balance(collection("sandbox"), 500) == 500
     assert normal_balance(creator_funds(CREATOR, CreatorFunds.AVAILABLE), -500) == 500
+    assert normal_balance(fan_funds(FAN, FanFunds.GOODWILL), -500) == 500
     assert normal_balance(suspense("sandbox"), -500) == 500
     assert normal_balance(PLATFORM_FEES, -500) == 500
     assert normal_balance(VAT, -500) == 500
@@ -88,6 +103,7 @@ def test_assets_grow_by_debits_and_what_we_owe_or_earn_by_credits() -> None:
 def test_a_creators_accounts_say_whose_they_are() -> None:
     assert {creator_of(creator_funds(CREATOR, funds)) for funds in CreatorFunds} == {CREATOR}
     assert creator_of(PLATFORM_FEES) is creator_of(suspense("creator")) is None
+    assert creator_of(fan_funds(CREATOR, FanFunds.CREDIT)) is None
 
 
 def test_a_providers_accounts_say_whose_they_are() -> None:
