@@ -25,7 +25,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 
 from ledger import dunning
-from ledger.billing_periods import Anchor, period
+from ledger.billing_periods import Anchor, anchor_at, period
 from ledger.errors import SubscriptionNotFound
 from ledger.events import (
     PeriodSkipped,
@@ -137,7 +137,7 @@ def _step(draft: Draft, sub: Subscription, terms: PaymentTerms | None, delay: in
         case SubscriptionState.PAST_DUE:
             if sub.grace_until is not None and sub.grace_until <= draft.now:
                 _expire(draft, sub)
-            else:
+            elif not _closed_before(draft, sub):
                 collect_if_due(draft, sub.id, terms, delay)
         case SubscriptionState.PAUSED | SubscriptionState.CANCELLED | SubscriptionState.EXPIRED:
             pass
@@ -185,12 +185,14 @@ def _while_active(draft: Draft, sub: Subscription, terms: PaymentTerms | None, d
     if invoice is not None:
         if invoice.end is not None and invoice.end <= draft.now:
             void(draft, sub.id, invoice.id, "not_collected")
-        else:
+        elif paid_until > draft.now or not _closed_before(draft, sub):
             collect_if_due(draft, sub.id, terms, delay)
     elif paid_until > draft.now:
         _give_notice(draft, sub)
         _remind(draft, sub, paid_until)
     elif not (_ends(draft, sub) or _changes(draft, sub, paid_until)):
+        # While an invoice was open nothing was told; a short period is over without a reminder.
+        _give_notice(draft, sub)
         _renew(draft, sub, terms, delay)
 
 
@@ -207,6 +209,18 @@ def _ends(draft: Draft, sub: Subscription) -> bool:
         draft.record(SubscriptionPaused, sub.id, reason="period_end")
         return True
     return False
+
+
+def _closed_before(draft: Draft, sub: Subscription) -> bool:
+    """End it where its creator closed before the period that is open began, or was asked for."""
+    invoice = sub.invoice
+    if (
+        invoice is None
+        or invoice.live is not None
+        or (invoice.start is not None and invoice.pushes)
+    ):
+        return False
+    return _ends(draft, sub)
 
 
 def _changes(draft: Draft, sub: Subscription, begins_at: datetime) -> bool:
@@ -236,9 +250,10 @@ def change_at(
     """Change the tier with the period that begins; another interval is counted from there."""
     anchor: Anchor | None = None
     if sub.anchor is not None and price.interval != sub.price.interval:
-        anchor = sub.anchor.model_copy(
-            update={"at": begins_at, "first": sub.next_number, "interval": price.interval}
-        )
+        anchor = anchor_at(begins_at, zone=sub.zone, first=sub.next_number, interval=price.interval)
+        if sub.price.interval.unit in {"month", "year"}:
+            # What begins on the 28th may be meant for the 31st.
+            anchor = anchor.model_copy(update={"day": sub.anchor.day})
     draft.record(
         TierChanged,
         sub.id,
@@ -280,6 +295,15 @@ def _give_notice(draft: Draft, sub: Subscription) -> None:
     )
 
 
+def _price_from(sub: Subscription, begins_at: datetime) -> Price:
+    """What the next period costs, which begins then."""
+    if sub.change is not None:
+        return sub.change.price
+    if sub.noticed is not None and sub.noticed.at <= begins_at:
+        return sub.noticed.price
+    return sub.price
+
+
 def _remind(draft: Draft, sub: Subscription, begins_at: datetime) -> None:
     for at, before, days in _reminder_times(sub, begins_at):
         if at <= draft.now < before:
@@ -289,5 +313,5 @@ def _remind(draft: Draft, sub: Subscription, begins_at: datetime) -> None:
                 number=sub.next_number,
                 start=begins_at,
                 days=days,
-                money=sub.price.money,
+                money=_price_from(sub, begins_at).money,
             )
