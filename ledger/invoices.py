@@ -456,6 +456,9 @@ def _period_paid(
 
 def _change_tier(draft: Draft, sub_id: UUID, invoice: Invoice, paid_by: tuple[UUID, ...]) -> None:
     """The higher price holds from now on; what was prepaid at the lower one is credit."""
+    if (early := draft.subscription(sub_id).invoice) is not None:
+        # Meanwhile the next period was invoiced, at the price that will not hold.
+        void(draft, sub_id, early.id, "replaced")
     draft.record(
         TierChanged,
         sub_id,

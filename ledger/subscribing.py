@@ -74,10 +74,12 @@ from ledger.money import Money
 from ledger.postings import split_gross
 from ledger.renewals import advance, change_at
 from ledger.subscription import LIVE, Invoice, Subscription, SubscriptionState
-from ledger.tier_changes import change
+from ledger.tier_changes import change, current_period
 from ledger.unused_time import credit_periods, end_prepayment
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from ledger.catalog import Tier
     from ledger.commands import PaymentTerms, Subscribe, SubscriptionRequest
     from ledger.creator import Creator
@@ -247,14 +249,23 @@ def _not_ended(sub: Subscription) -> None:
         raise SubscriptionNotInThisState(state=sub.state, needed="not ended")
 
 
+def _check_creator(draft: Draft, sub: Subscription) -> None:
+    """Nothing that has not begun is paid to a creator who is closed."""
+    creator = draft.creator(sub.creator_id)
+    if creator is None or creator.closed:
+        raise CreatorIsClosed
+
+
 def _pay(draft: Draft, sub: Subscription, command: PayInvoice) -> None:
     """Pay what is open, or the next period early.
 
-    Raises `SubscriptionNotInThisState`, `NothingToPay`, `PromptLive`, `AlreadyExists` or
-    `AmountNotPayable`.
+    Raises `SubscriptionNotInThisState`, `NothingToPay`, `CreatorIsClosed`, `PromptLive`,
+    `AlreadyExists` or `AmountNotPayable`.
     """
     _not_ended(sub)
     invoice = _wanted(draft, sub, command)
+    if invoice.start is None or invoice.start > draft.now:
+        _check_creator(draft, sub)
     if invoice.live is not None and command.payment_id is None:
         raise PromptLive
     invoice = reserve_more(draft, sub.id, invoice.id, command.terms)
@@ -314,7 +325,7 @@ def _cancel(draft: Draft, sub: Subscription, command: CancelSubscription) -> Non
     draft.record(CancellationScheduled, sub.id, at=at)
 
 
-def _paid_for_until(draft: Draft, sub: Subscription) -> object | None:
+def _paid_for_until(draft: Draft, sub: Subscription) -> datetime | None:
     """The end of the period that is paid; None where none is, and there is nothing to wait for."""
     if sub.trial_ends_at is not None and draft.now < sub.trial_ends_at:
         return sub.trial_ends_at
@@ -337,20 +348,23 @@ def _revoke(draft: Draft, sub: Subscription) -> None:
 def _pause(draft: Draft, sub: Subscription, command: PauseSubscription) -> None:
     """Rest. Raises `SubscriptionNotInThisState`, `InvoiceOpen` or `AlreadyScheduled`."""
     _needs(sub, SubscriptionState.ACTIVE)
-    current = sub.period_at(draft.now)
-    if current is None:
+    until = _paid_for_until(draft, sub)
+    if until is None:
         raise InvoiceOpen
+    if sub.cancel_at is not None:
+        # A pause has no end, so that it would never be cancelled.
+        raise AlreadyScheduled(state="cancelled")
     if command.when == "now":
         void_all(draft, sub.id, "paused")
         ahead = [each for each in sub.periods if each.end > draft.now]
         credit_periods(draft, sub.id, ahead, "paused")
         draft.record(SubscriptionPaused, sub.id, reason="now")
         return
-    if sub.pause_at is not None or sub.cancel_at is not None:
-        raise AlreadyScheduled(state="paused" if sub.cancel_at is None else "cancelled")
+    if sub.pause_at is not None:
+        raise AlreadyScheduled(state="paused")
     void_all(draft, sub.id, "paused")
     end_prepayment(draft, sub.id)
-    draft.record(PauseScheduled, sub.id, at=current.end)
+    draft.record(PauseScheduled, sub.id, at=until)
 
 
 def _resume(draft: Draft, sub: Subscription, command: ResumeSubscription) -> None:
@@ -360,9 +374,7 @@ def _resume(draft: Draft, sub: Subscription, command: ResumeSubscription) -> Non
     `FeePlanExceedsPayment`.
     """
     _needs(sub, SubscriptionState.PAUSED)
-    creator = draft.creator(sub.creator_id)
-    if creator is None or creator.closed:
-        raise CreatorIsClosed
+    _check_creator(draft, sub)
     if sub.change is not None:
         change_at(draft, sub, draft.now, tier_id=sub.change.tier_id, price=sub.change.price)
         sub = draft.subscription(sub.id)
@@ -378,12 +390,11 @@ def _resume(draft: Draft, sub: Subscription, command: ResumeSubscription) -> Non
 def _prepay(draft: Draft, sub: Subscription, command: Prepay) -> None:
     """Pay periods in advance.
 
-    Raises `SubscriptionNotInThisState`, `InvoiceOpen`, `AlreadyScheduled`, `PromptLive` or
-    `AmountNotPayable`.
+    Raises `SubscriptionNotInThisState`, `InvoiceOpen`, `CreatorIsClosed`, `AlreadyScheduled`,
+    `PromptLive` or `AmountNotPayable`.
     """
-    _needs(sub, SubscriptionState.ACTIVE)
-    if sub.period_at(draft.now) is None:
-        raise InvoiceOpen
+    current_period(sub, draft.now)
+    _check_creator(draft, sub)
     if sub.cancel_at is not None or sub.pause_at is not None or sub.change is not None:
         raise AlreadyScheduled(state="cancelled, paused or changed")
     if any(each.live is not None for each in sub.open_invoices()):

@@ -171,7 +171,8 @@ class Subscription:
 
     `next_number` is the next period to be invoiced, which begins at `paid_until`. `invoice` is for
     a period; `order` is a change or a prepayment. Both are open ones: a closed invoice is forgotten
-    here, and money that comes for it is the fan's credit.
+    here, and money that comes for it is the fan's credit. A void invoice of `next_number` may be
+    issued again, and `attempts` are those that it had.
     """
 
     id: UUID
@@ -188,6 +189,7 @@ class Subscription:
     trial_ends_at: datetime | None = None
     anchor: Anchor | None = None
     next_number: int = 1
+    attempts: int = 0
     paid_until: datetime | None = None
     periods: tuple[PaidPeriod, ...] = ()
     invoice: Invoice | None = None
@@ -390,7 +392,9 @@ def _evolve_invoices(sub: Subscription, event: _InvoiceEvent) -> Subscription:
                 periods=tuple(each for each in sub.periods if each.number < event.number),
             )
         case PeriodSkipped():
-            return replace(sub, next_number=event.number + 1, paid_until=event.end, periods=())
+            return replace(
+                sub, next_number=event.number + 1, attempts=0, paid_until=event.end, periods=()
+            )
         case InvoiceVoided():
             return _voided(sub, event)
         case _:
@@ -407,6 +411,7 @@ def _period_invoice(sub: Subscription, event: FirstPeriodInvoiced | RenewalInvoi
         goodwill=event.goodwill,
         price=event.price,
         tier_id=sub.tier_id,
+        attempts=sub.attempts,
         next_attempt_at=event.prompt_at,
     )
     if isinstance(event, FirstPeriodInvoiced):
@@ -482,6 +487,7 @@ def _paid(sub: Subscription, event: PeriodPaid) -> Subscription:
         sub,
         invoice=None,
         next_number=event.number + 1,
+        attempts=0,
         paid_until=event.end,
         periods=(*_not_over(sub, event.recorded_at), paid),
     )
@@ -526,6 +532,7 @@ def _prepaid(sub: Subscription, event: PeriodsPrepaid) -> Subscription:
         sub,
         order=None,
         next_number=event.number + event.count,
+        attempts=0,
         paid_until=event.end,
         periods=(*_not_over(sub, event.recorded_at), *paid),
     )
@@ -539,8 +546,16 @@ def _voided(sub: Subscription, event: InvoiceVoided) -> Subscription:
     if sub.order is not None and sub.order.id == event.invoice_id:
         return replace(sub, order=None)
     invoice = sub.invoice
-    sub = replace(sub, invoice=None)
-    if event.reason != "not_collected" or invoice is None or invoice.end is None:
+    if invoice is None:
         return sub
+    if event.reason != "not_collected" or invoice.end is None:
+        return replace(sub, invoice=None, attempts=invoice.attempts)
     # A period that we never asked for is over, and free.
-    return replace(sub, next_number=invoice.number + 1, paid_until=invoice.end, periods=())
+    return replace(
+        sub,
+        invoice=None,
+        next_number=invoice.number + 1,
+        attempts=0,
+        paid_until=invoice.end,
+        periods=(),
+    )

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from uuid import uuid5
 
 from ledger.errors import (
+    CreatorIsClosed,
     CreatorNotFound,
     InvoiceOpen,
     NothingChanges,
@@ -69,10 +70,10 @@ def preview(
 ) -> ChangePreview:
     """What a change asked for at `at` does.
 
-    Raises `SubscriptionNotInThisState`, `InvoiceOpen`, `CreatorNotFound`, `TierNotFound`,
-    `TierNotOffered`, `PriceNotFound` or `NothingChanges`.
+    Raises `SubscriptionNotInThisState`, `InvoiceOpen`, `CreatorNotFound`, `CreatorIsClosed`,
+    `TierNotFound`, `TierNotOffered`, `PriceNotFound` or `NothingChanges`.
     """
-    current = _current_period(sub, at)
+    current = current_period(sub, at)
     if tier_id == sub.tier_id and interval == sub.price.interval:
         if sub.change is None:
             raise NothingChanges
@@ -86,18 +87,27 @@ def preview(
     return ChangePreview("upgrade", price, due if due >= terms.minimum else 0, at)
 
 
-def _current_period(sub: Subscription, at: datetime) -> PaidPeriod:
+def current_period(sub: Subscription, at: datetime) -> PaidPeriod:
+    """The paid period that an active subscription is in.
+
+    Raises `SubscriptionNotInThisState`, also in a trial that is paid, or `InvoiceOpen`.
+    """
     if sub.state is not SubscriptionState.ACTIVE:
         raise SubscriptionNotInThisState(state=sub.state, needed=SubscriptionState.ACTIVE)
     current = sub.period_at(at)
-    if current is None:
-        raise InvoiceOpen
-    return current
+    if current is not None:
+        return current
+    if sub.trial_ends_at is not None and at < sub.trial_ends_at:
+        needed = SubscriptionState.ACTIVE
+        raise SubscriptionNotInThisState(state=SubscriptionState.TRIALING, needed=needed)
+    raise InvoiceOpen
 
 
 def _offered(creator: Creator | None, tier_id: UUID, interval: Interval) -> Price:
     if creator is None:
         raise CreatorNotFound
+    if creator.closed:
+        raise CreatorIsClosed
     tier = creator.tiers.get(tier_id)
     if tier is None:
         raise TierNotFound
@@ -129,7 +139,7 @@ def change(draft: Draft, sub: Subscription, command: ChangeTier) -> None:
 
     now = at(draft.now)
     fresh = draft.now - QUOTE_HOLDS <= command.quoted_at <= draft.now
-    current = _current_period(sub, draft.now)
+    current = current_period(sub, draft.now)
     quoted = at(command.quoted_at) if fresh and command.quoted_at >= current.start else None
     if quoted is None or quoted.amount_due != command.amount_due:
         raise QuoteOutdated(amount_due=now.amount_due, currency=sub.currency)
