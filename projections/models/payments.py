@@ -1,0 +1,343 @@
+"""Which payments are there? Searched by who, what, when and by reference, newest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+from uuid import UUID
+
+from ledger.events import (
+    CreditSpent,
+    Event,
+    InvoicePaymentInitiated,
+    PaymentAuthorised,
+    PaymentCancelled,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentInitiated,
+    PaymentMismatched,
+    PaymentReceivedAsCredit,
+    PaymentSubmissionStarted,
+    PaymentSubmissionUnknown,
+    PaymentSubmitted,
+    PaymentSucceeded,
+    PaymentVoided,
+    ReceiptsAllocated,
+    ReceiptsCredited,
+)
+from ledger.flows import FAN_CREDIT, GOODWILL_CREDIT
+from projections.cursor import decode_cursor, encode_cursor
+from projections.read_model import ReadModel, Recorded, Tables
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import LiteralString
+
+    from ledger.events import LedgerEvent
+    from ledger.money import Split
+    from projections.live import LiveModel
+
+CURSOR: Final = "payments"
+
+TABLES: Final = """
+    CREATE TABLE payments_g{g} (
+        payment_id uuid PRIMARY KEY,
+        opened bigint NOT NULL,
+        fan_id uuid NOT NULL,
+        creator_id uuid NOT NULL,
+        purpose text NOT NULL,
+        reference text,
+        subscription_id uuid,
+        invoice_id uuid,
+        state text NOT NULL,
+        method text NOT NULL,
+        provider text NOT NULL,
+        provider_transaction text,
+        currency text COLLATE "C" NOT NULL,
+        amount numeric NOT NULL,
+        fee numeric NOT NULL,
+        vat numeric NOT NULL,
+        net numeric NOT NULL,
+        initiated_at timestamptz NOT NULL,
+        ended_at timestamptz,
+        updated_at timestamptz NOT NULL
+    ) WITH (fillfactor = 80);
+    CREATE INDEX ON payments_g{g} (opened);
+    CREATE INDEX ON payments_g{g} (creator_id, opened);
+    CREATE INDEX ON payments_g{g} (fan_id, opened);
+    CREATE INDEX ON payments_g{g} (state, opened);
+    CREATE INDEX ON payments_g{g} (reference) WHERE reference IS NOT NULL;
+    CREATE INDEX ON payments_g{g} (provider_transaction) WHERE provider_transaction IS NOT NULL;
+"""
+INSERT: Final = """
+    INSERT INTO payments_g{g}
+    SELECT * FROM unnest(
+        %s::uuid[], %s::bigint[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::uuid[],
+        %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[],
+        %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[], %s::timestamptz[],
+        %s::timestamptz[])
+"""
+UPDATE: Final = """
+    UPDATE payments_g{g} AS payment
+    SET state = change.state, updated_at = change.updated_at,
+        ended_at = coalesce(change.ended_at, payment.ended_at),
+        provider_transaction = coalesce(change.provider_transaction, payment.provider_transaction),
+        fee = coalesce(change.fee, payment.fee), vat = coalesce(change.vat, payment.vat),
+        net = coalesce(change.net, payment.net)
+    FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+                %s::numeric[], %s::numeric[], %s::numeric[])
+        AS change (payment_id, state, updated_at, ended_at, provider_transaction, fee, vat, net)
+    WHERE payment.payment_id = change.payment_id
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Change:
+    """What a batch changes of a payment that was there before it."""
+
+    state: str
+    updated_at: datetime
+    ended_at: datetime | None = None
+    provider_transaction: str | None = None
+    split: Split | None = None
+
+
+class PaymentsModel(ReadModel):
+    """Payments, one row each."""
+
+    name = "payments"
+    version = 1
+    reads: ClassVar[frozenset[type[Event]]] = frozenset(
+        {
+            PaymentInitiated,
+            InvoicePaymentInitiated,
+            CreditSpent,
+            PaymentSubmissionStarted,
+            PaymentSubmitted,
+            PaymentSubmissionUnknown,
+            PaymentAuthorised,
+            PaymentSucceeded,
+            PaymentReceivedAsCredit,
+            ReceiptsAllocated,
+            ReceiptsCredited,
+            PaymentMismatched,
+            PaymentFailed,
+            PaymentCancelled,
+            PaymentVoided,
+            PaymentExpired,
+        }
+    )
+    tables = TABLES
+    names: ClassVar[Sequence[LiteralString]] = ("payments_g{g}",)
+
+    def apply(self, tables: Tables, batch: Sequence[Recorded]) -> None:
+        """Insert those that begin, change the others, each once."""
+        begun: dict[UUID, Recorded] = {}
+        changes: dict[UUID, _Change] = {}
+        for recorded in batch:
+            event = recorded.event
+            payment_id = event.originator_id
+            if isinstance(event, PaymentInitiated | InvoicePaymentInitiated | CreditSpent):
+                begun[payment_id] = recorded
+            else:
+                changes[payment_id] = _changed(changes.get(payment_id), event)
+        tables.write(INSERT, [_row(each, changes.get(key)) for key, each in begun.items()])
+        tables.write(
+            UPDATE, [_update(key, each) for key, each in changes.items() if key not in begun]
+        )
+
+
+_STATES: Final[Mapping[type[Event], str]] = {
+    PaymentSubmissionStarted: "submitting",
+    PaymentSubmitted: "submitted",
+    PaymentSubmissionUnknown: "submission_unknown",
+    PaymentAuthorised: "authorised",
+    PaymentSucceeded: "succeeded",
+    PaymentReceivedAsCredit: "succeeded",
+    ReceiptsAllocated: "succeeded",
+    ReceiptsCredited: "succeeded",
+    PaymentMismatched: "needs_review",
+    PaymentFailed: "failed",
+    PaymentCancelled: "cancelled",
+    PaymentVoided: "cancelled",
+    PaymentExpired: "expired",
+}
+_OPEN: Final = frozenset({"submitting", "submitted", "submission_unknown", "authorised"})
+
+
+def _changed(before: _Change | None, event: LedgerEvent) -> _Change:
+    state = _STATES[type(event)]
+    change = replace(
+        before or _Change(state=state, updated_at=event.recorded_at),
+        state=state,
+        updated_at=event.recorded_at,
+    )
+    if state not in _OPEN:
+        change = replace(change, ended_at=event.recorded_at)
+    match event:
+        case PaymentSucceeded() | PaymentReceivedAsCredit() | PaymentMismatched():
+            return replace(change, provider_transaction=event.provider_transaction)
+        case ReceiptsAllocated():
+            return replace(change, split=event.split)
+        case _:
+            return change
+
+
+def _update(payment_id: UUID, change: _Change) -> tuple[object, ...]:
+    split = change.split
+    return (
+        payment_id,
+        change.state,
+        change.updated_at,
+        change.ended_at,
+        change.provider_transaction,
+        None if split is None else split.fee,
+        None if split is None else split.vat,
+        None if split is None else split.net,
+    )
+
+
+def _row(recorded: Recorded, change: _Change | None) -> tuple[object, ...]:
+    event = recorded.event
+    assert isinstance(event, PaymentInitiated | InvoicePaymentInitiated | CreditSpent)  # noqa: S101
+    by_credit = isinstance(event, CreditSpent)
+    first = _Change(
+        state="succeeded" if by_credit else "initiated",
+        updated_at=event.recorded_at,
+        ended_at=event.recorded_at if by_credit else None,
+    )
+    change = change or first
+    split = change.split or event.split
+    return (
+        event.originator_id,
+        recorded.position,
+        event.fan_id,
+        event.creator_id,
+        *_what_for(event),
+        change.state,
+        *_how(event),
+        change.provider_transaction,
+        event.money.currency,
+        event.money.amount,
+        split.fee,
+        split.vat,
+        split.net,
+        event.recorded_at,
+        change.ended_at,
+        change.updated_at,
+    )
+
+
+def _what_for(
+    event: PaymentInitiated | InvoicePaymentInitiated | CreditSpent,
+) -> tuple[str, str | None, UUID | None, UUID | None]:
+    if isinstance(event, PaymentInitiated):
+        return event.purpose, event.reference, None, None
+    return "invoice", None, event.subscription_id, event.invoice_id
+
+
+def _how(event: PaymentInitiated | InvoicePaymentInitiated | CreditSpent) -> tuple[str, str]:
+    match event:
+        case PaymentInitiated():
+            return "phone", event.provider
+        case InvoicePaymentInitiated():
+            return event.method, event.provider
+        case _:
+            return "credit", GOODWILL_CREDIT if event.source == "goodwill" else FAN_CREDIT
+
+
+# Asking.
+
+SEARCH: Final = """
+    SELECT model.generation, model.position, model.parked_at, found.*
+    FROM model LEFT JOIN LATERAL (
+        SELECT payment_id, opened, fan_id, creator_id, purpose, reference, subscription_id,
+               invoice_id, state, method, provider, provider_transaction, currency, amount::text,
+               fee::text, vat::text, net::text, initiated_at, ended_at, updated_at
+        FROM payments_g{g}
+        WHERE opened < %(before)b::bigint {where}
+        ORDER BY opened DESC LIMIT %(limit)b::bigint
+    ) AS found ON true
+    ORDER BY found.opened DESC
+"""
+FILTERS: Final[Mapping[str, LiteralString]] = {
+    "fan_id": "AND fan_id = %(fan_id)b::uuid",
+    "creator_id": "AND creator_id = %(creator_id)b::uuid",
+    "state": "AND state = %(state)b::text",
+    "reference": "AND reference = %(reference)b::text",
+    "provider_transaction": "AND provider_transaction = %(provider_transaction)b::text",
+    "since": "AND initiated_at >= %(since)b::timestamptz",
+    "until": "AND initiated_at < %(until)b::timestamptz",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPayment:
+    """A payment in a list; amounts in minor units. `opened` is the position of its first event."""
+
+    payment_id: UUID
+    opened: int
+    fan_id: UUID
+    creator_id: UUID
+    purpose: str
+    reference: str | None
+    subscription_id: UUID | None
+    invoice_id: UUID | None
+    state: str
+    method: str
+    provider: str
+    provider_transaction: str | None
+    currency: str
+    amount: int
+    fee: int
+    vat: int
+    net: int
+    initiated_at: datetime
+    ended_at: datetime | None
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PaymentPage:
+    """Payments, newest first, true at `position`; `next_cursor` is None on the last page."""
+
+    position: int
+    items: list[FoundPayment]
+    next_cursor: str | None
+
+
+async def search_payments(
+    model: LiveModel,
+    *,
+    cursor: str | None = None,
+    limit: int = PAGE_SIZE,
+    min_position: int | None = None,
+    **filters: Any,  # noqa: ANN401 - by the names in FILTERS
+) -> PaymentPage:
+    """A page of the payments that all filters name; those that are None do not filter.
+
+    Raises `InvalidCursor`, `ReadModelBehind`, `PositionNotReached` or `ReadUnavailable`.
+    """
+    limit = min(max(limit, 1), PAGE_SIZE_MAX)
+    (before,) = (POSITION_MAX,) if cursor is None else decode_cursor(cursor, CURSOR, int)
+    given = {name: value for name, value in filters.items() if value is not None}
+    where: LiteralString = " ".join(FILTERS[name] for name in sorted(given))
+    answer = await model.fetch(
+        SEARCH.replace("{where}", where),
+        {"before": before, "limit": limit + 1, **given},
+        min_position=min_position,
+    )
+    items = [_found(row) for row in answer.rows[:limit]]
+    more = len(answer.rows) > limit
+    return PaymentPage(
+        answer.position, items, encode_cursor(CURSOR, items[-1].opened) if more else None
+    )
+
+
+def _found(row: tuple[Any, ...]) -> FoundPayment:
+    fields = dict(zip(FoundPayment.__slots__, row, strict=True))
+    for name in ("amount", "fee", "vat", "net"):
+        fields[name] = int(fields[name])
+    return FoundPayment(**fields)
