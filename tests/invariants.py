@@ -21,6 +21,22 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 Balances = dict[tuple[str, str], int]
 """(account, currency) → minor units, debit positive."""
 
+StoredEvent = tuple[int, object, int, str, bytes]
+"""Position, stream, version, topic, and the stored JSON."""
+
+INVOICED = frozenset(
+    f"subscription.{kind}_invoiced.v1"
+    for kind in ("first_period", "renewal", "change", "prepayment")
+)
+PAID = frozenset(
+    {
+        "subscription.period_paid.v1",
+        "subscription.periods_prepaid.v1",
+        "subscription.tier_changed.v1",
+    }
+)
+"""Topics that open an invoice, and that close it because it is paid."""
+
 
 def balances(database: DatabaseLocation) -> Balances:
     """The balances as the book keeps them; accounts at zero are left out."""
@@ -39,8 +55,8 @@ def assert_book_is_sound(database: DatabaseLocation) -> None:
 
 def _assert_sound(connection: Connection) -> None:
     events = connection.execute(
-        "SELECT notification_id, originator_id, originator_version, state FROM ledger_events "
-        "ORDER BY notification_id"
+        "SELECT notification_id, originator_id, originator_version, topic, state "
+        "FROM ledger_events ORDER BY notification_id"
     ).fetchall()
     assert [position for position, *_ in events] == list(range(1, len(events) + 1))
     _assert_streams_are_dense(events)
@@ -48,9 +64,9 @@ def _assert_sound(connection: Connection) -> None:
     _assert_journal_follows(connection, events)
 
 
-def _assert_streams_are_dense(events: list[tuple[object, ...]]) -> None:
+def _assert_streams_are_dense(events: list[StoredEvent]) -> None:
     versions: dict[object, int] = defaultdict(int)
-    for _, stream, version, _ in events:
+    for _, stream, version, _, _ in events:
         versions[stream] += 1
         assert version == versions[stream]
 
@@ -73,23 +89,24 @@ def _assert_turns_agree(connection: Connection, head: int) -> None:
     assert disagreeing.fetchall() == []
 
 
-def _assert_journal_follows(connection: Connection, events: list[tuple[object, ...]]) -> None:
+def _assert_journal_follows(connection: Connection, events: list[StoredEvent]) -> None:
     running: Balances = defaultdict(int)
     last_changed_at: dict[tuple[str, str], int] = {}
     expected = []
-    for position, _, _, state in events:
-        assert isinstance(position, int)
-        assert isinstance(state, bytes)
+    reserved = ReservedCredit()
+    for position, stream, _, topic, state in events:
+        fields = json.loads(state)
         sums: dict[str, int] = defaultdict(int)
-        for line, posting in enumerate(
-            (json.loads(state).get("entry") or {"postings": []})["postings"]
-        ):
+        for line, posting in enumerate((fields.get("entry") or {"postings": []})["postings"]):
             account = (posting["account"], posting["currency"])
             running[account] += posting["amount"]
             sums[posting["currency"]] += posting["amount"]
             last_changed_at[account] = position
             expected.append((position, line, *account, posting["amount"], running[account]))
         assert not any(sums.values())
+        _assert_fans_are_owed(fields, running)
+        reserved.hear(str(stream), topic, fields)
+        reserved.assert_is_held(fields, running)
     found = connection.execute(
         "SELECT journal_lines.position, line, account, currency, amount, journal_lines.balance "
         "FROM journal_lines JOIN balances USING (account_id) "
@@ -112,3 +129,59 @@ def _assert_nothing_is_created_or_lost(running: Balances) -> None:
     for (_, currency), amount in running.items():
         sums[currency] += amount
     assert not any(sums.values())
+
+
+def _fans_accounts_in(fields: dict[str, Any]) -> set[tuple[str, str]]:
+    """The accounts of fans, by currency, that an event moves."""
+    return {
+        (posting["account"], posting["currency"])
+        for posting in (fields.get("entry") or {"postings": []})["postings"]
+        if posting["account"].startswith("fan:")
+    }
+
+
+def _assert_fans_are_owed(fields: dict[str, Any], running: Balances) -> None:
+    for account in _fans_accounts_in(fields):
+        assert running[account] <= 0, account
+
+
+class ReservedCredit:
+    """What open invoices have reserved of their fans' credit and goodwill, as the events say."""
+
+    def __init__(self) -> None:
+        self._fans: dict[str, str] = {}
+        self._invoices: dict[str, tuple[str, str]] = {}
+        self._reserved: dict[str, int] = {}
+        self._by_account: Balances = defaultdict(int)
+        self._changed: set[tuple[str, str]] = set()
+
+    def hear(self, stream: str, topic: str, fields: dict[str, Any]) -> None:
+        """The next event of the log."""
+        self._changed = set()
+        if topic == "subscription.started.v1":
+            self._fans[stream] = fields["fan_id"]
+        elif topic in INVOICED:
+            account = (f"fan:{self._fans[stream]}:credit_reserved", fields["money"]["currency"])
+            self._invoices[fields["invoice_id"]] = account
+            self._reserve(fields["invoice_id"], fields["credit"] + fields["goodwill"])
+        elif topic == "subscription.credit_reserved.v1":
+            self._reserve(fields["invoice_id"], fields["credit"] + fields["goodwill"])
+        elif topic == "payment.credit_spent.v1":
+            self._reserve(fields["invoice_id"], -fields["money"]["amount"])
+        elif topic == "subscription.invoice_voided.v1":
+            self._reserve(fields["invoice_id"], -self._reserved[fields["invoice_id"]])
+            del self._reserved[fields["invoice_id"]]
+        elif topic in PAID and fields["invoice_id"] is not None:
+            # What was reserved has paid its part, neither more nor less.
+            assert self._reserved.pop(fields["invoice_id"]) == 0
+
+    def assert_is_held(self, fields: dict[str, Any], running: Balances) -> None:
+        """What the event leaves of reserved credit is what invoices have reserved by now."""
+        for account in _fans_accounts_in(fields) | self._changed:
+            if account[0].endswith(":credit_reserved"):
+                assert running.get(account, 0) == -self._by_account[account], account
+
+    def _reserve(self, invoice: str, amount: int) -> None:
+        self._reserved[invoice] = self._reserved.get(invoice, 0) + amount
+        self._by_account[self._invoices[invoice]] += amount
+        self._changed.add(self._invoices[invoice])
