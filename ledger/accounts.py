@@ -128,6 +128,11 @@ def fan_funds(fan: UUID, funds: FanFunds) -> str:
     return f"fan:{fan}:{funds}"
 
 
+def is_goodwill(account: str) -> bool:
+    """Whether it is what the platform gave a fan."""
+    return account.startswith("fan:") and account.endswith(f":{FanFunds.GOODWILL}")
+
+
 def creator_of(account: str) -> UUID | None:
     """The creator whose account this is; None for all other accounts."""
     kind, _, rest = account.partition(":")

@@ -20,6 +20,7 @@ from ledger.commands import (
     RecordSettlement,
     RemitTax,
     WithdrawEarnings,
+    goodwill_taken,
 )
 from ledger.errors import (
     AccountNotAdjustable,
@@ -27,6 +28,7 @@ from ledger.errors import (
     AmountOutOfBounds,
     CreatorNotFound,
     CurrencyDiffers,
+    InsufficientFunds,
     RateDiffers,
 )
 from ledger.events import (
@@ -63,7 +65,10 @@ if TYPE_CHECKING:
 
 TAXES: Final = {"vat": VAT, "withholding": WITHHOLDING}
 
-FOLLOWING: Final = (":pending", ":held", ":reserved", ":in_transit", ":disputed")
+FOLLOWING: Final = (
+    *(":pending", ":held", ":reserved", ":in_transit", ":disputed"),
+    *(":credit", ":credit_reserved"),
+)
 """Ends of the names of accounts that follow from payments and payouts alone; so does suspense."""
 
 EXCHANGEABLE: Final = (":collection", ":disbursement", ":settlement")
@@ -212,15 +217,20 @@ def adjust(
     find: Callable[[UUID], Creator | None],
     action: PostAdjustment,
     at: Occasion,
+    *,
+    balance: Callable[[str, str], int],
 ) -> list[LedgerEvent]:
-    """Post a correcting entry.
+    """Post a correcting entry: also how a fan is given goodwill, out of `expense:goodwill`.
 
-    Raises `AlreadyExists`, `AccountNotAdjustable`, `CreatorNotFound` or `CurrencyDiffers`.
+    `balance` tells what an account has, debit positive; it is asked about goodwill alone. Raises
+    `AlreadyExists`, `AccountNotAdjustable`, `CreatorNotFound`, `CurrencyDiffers`, or
+    `InsufficientFunds` for goodwill that is taken back and is not there any more.
     """
     if fact is not None:
         raise AlreadyExists
     for posting in action.entry.postings:
         _check_adjustable(posting, find)
+    _check_goodwill(action, balance)
     return [
         AdjustmentPosted(
             originator_id=action.adjustment_id,
@@ -242,6 +252,14 @@ def _check_adjustable(posting: Posting, find: Callable[[UUID], Creator | None]) 
         raise CreatorNotFound
     if posting.currency != creator.settlement_currency:
         raise CurrencyDiffers(expected=creator.settlement_currency, currency=posting.currency)
+
+
+def _check_goodwill(action: PostAdjustment, balance: Callable[[str, str], int]) -> None:
+    """What was given can be taken back as long as it is there."""
+    for (account, currency), taken in goodwill_taken(action.entry).items():
+        left = -balance(account, currency)
+        if taken > left:
+            raise InsufficientFunds(available=left, currency=currency)
 
 
 def issue(

@@ -163,7 +163,8 @@ def carry_out(action: AnyAction, states: States, at: Occasion) -> list[LedgerEve
     """The events that an action consists of. Raises what its rules raise."""
     match action:
         case PostAdjustment():
-            return books.adjust(states.fact(action.adjustment_id), states.creator, action, at)
+            fact = states.fact(action.adjustment_id)
+            return books.adjust(fact, states.creator, action, at, balance=states.balance)
         case AllocateReceipts():
             return _allocate(action, states, at)
         case ReturnReceipt():

@@ -94,6 +94,7 @@ from ledger.commands.proposals import (
     ApproveProposal,
     Propose,
     RejectProposal,
+    goodwill_taken,
     streams_of,
 )
 from ledger.commands.refunds import (
@@ -333,5 +334,6 @@ __all__ = [
     "VerifyDestination",
     "WithdrawEarnings",
     "fan_stream",
+    "goodwill_taken",
     "streams_of",
 ]

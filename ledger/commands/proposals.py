@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ledger.accounts import CreatorFunds, creator_funds, creator_of
+from ledger.accounts import CreatorFunds, creator_funds, creator_of, is_goodwill
 from ledger.commands.base import Command
 from ledger.events.proposals import (
     AllocateReceipts,
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from ledger.journal import AccountKey
+    from ledger.journal_entry import JournalEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +35,13 @@ class ActionCommand(Command):
 
     def accounts(self) -> tuple[AccountKey, ...]:
         """What the action is guarded by."""
-        if not isinstance(self.action, WriteOffDebt):
-            return ()
-        available = creator_funds(self.action.creator_id, CreatorFunds.AVAILABLE)
-        return ((available, self.action.debt.currency),)
+        match self.action:
+            case WriteOffDebt(creator_id=creator_id, debt=debt):
+                return ((creator_funds(creator_id, CreatorFunds.AVAILABLE), debt.currency),)
+            case PostAdjustment(entry=entry):
+                return tuple(goodwill_taken(entry))
+            case _:
+                return ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,3 +86,13 @@ def creators_in(action: PostAdjustment) -> list[UUID]:
     """The creators whose accounts an adjustment touches."""
     found = {creator_of(posting.account) for posting in action.entry.postings}
     return sorted(creator for creator in found if creator is not None)
+
+
+def goodwill_taken(entry: JournalEntry) -> dict[AccountKey, int]:
+    """What an entry takes of fans' goodwill, in minor units, where it takes any."""
+    taken: dict[AccountKey, int] = {}
+    for posting in entry.postings:
+        if is_goodwill(posting.account):
+            key = (posting.account, posting.currency)
+            taken[key] = taken.get(key, 0) + posting.amount
+    return {key: amount for key, amount in taken.items() if amount > 0}

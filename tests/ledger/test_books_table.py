@@ -44,6 +44,7 @@ from ledger.errors import (
     AmountOutOfBounds,
     CreatorNotFound,
     CurrencyDiffers,
+    InsufficientFunds,
     RateDiffers,
 )
 from ledger.events import (
@@ -74,6 +75,8 @@ FACT: Final = uuid4()
 SERIES: Final = uuid4()
 FLOAT: Final = disbursement(PROVIDER)
 AVAILABLE: Final = f"creator:{CREATOR}:available"
+FAN: Final = UUID(int=0xFA)
+GOODWILL: Final = f"fan:{FAN}:goodwill"
 
 CALLBACK: Final = InboxEntry(
     inbox_id=uuid4(),
@@ -121,9 +124,11 @@ def exchange(
     )
 
 
-def adjust(account: str, currency: str = "KES") -> LedgerCommand:
-    correction = entry(currency, (account, 500), (PLATFORM_FEES, -500))
-    return propose(PostAdjustment(adjustment_id=FACT, entry=correction, reason=REASON))
+def adjust(
+    account: str, currency: str = "KES", *, amount: int = 500, fact_id: UUID = FACT
+) -> LedgerCommand:
+    correction = entry(currency, (account, amount), (PLATFORM_FEES, -amount))
+    return propose(PostAdjustment(adjustment_id=fact_id, entry=correction, reason=REASON))
 
 
 def issue(creator_id: UUID = CREATOR, month: str = "2026-02") -> IssueDocument:
@@ -184,6 +189,10 @@ adjust pending                 !acc  !exi   !acc
 adjust suspense                !acc  !exi   !acc
 adjust refunds                 !acc  !exi   !acc
 adjust a dispute               !acc  !exi   !acc
+adjust a fan's credit          !acc  !exi   !acc
+adjust what credit reserves    !acc  !exi   !acc
+give a fan goodwill            adjus !exi   !exi
+take goodwill that nobody has  !ins  !exi   !ins
 document                       docum !exi   docum
 document of another month      docum docum  docum
 document of another creator    docum docum  docum
@@ -226,6 +235,10 @@ COMMANDS: Final[dict[str, LedgerCommand]] = {
     "adjust suspense": adjust(suspense(PROVIDER)),
     "adjust refunds": adjust(REFUNDS_IN_TRANSIT),
     "adjust a dispute": adjust(disputed(PROVIDER)),
+    "adjust a fan's credit": adjust(f"fan:{FAN}:credit"),
+    "adjust what credit reserves": adjust(f"fan:{FAN}:credit_reserved"),
+    "give a fan goodwill": adjust(GOODWILL, amount=-500),
+    "take goodwill that nobody has": adjust(GOODWILL),
     "document": issue(),
     "document of another month": issue(month="2026-01"),
     "document of another creator": issue(NOBODY),
@@ -244,6 +257,7 @@ CELLS: Final[dict[str, Decided]] = {
     "!cur": CurrencyDiffers,
     "!acc": AccountNotAdjustable,
     "!cre": CreatorNotFound,
+    "!ins": InsufficientFunds,
     "dup": ([], Verdict.DUPLICATE),
     "park": ([], Verdict.PARKED),
     "ign": ([], Verdict.IGNORED),
@@ -265,6 +279,21 @@ TABLE: Final = Table(text=TEXT, states=STATES, commands=COMMANDS, cells=CELLS)
 @pytest.mark.parametrize(("command", "state"), TABLE.matrix())
 def test_a_fact_is_recorded_as_the_table_says(command: str, state: str) -> None:
     TABLE.happens(command, state)
+
+
+def test_goodwill_can_be_taken_back_as_far_as_it_is_there() -> None:
+    history = History().given(adjust(GOODWILL, amount=-500, fact_id=uuid4()))
+    with pytest.raises(InsufficientFunds) as refused:
+        history.decide(adjust(GOODWILL, amount=501))
+    assert refused.value.parameters == {"available": 500, "currency": "KES"}
+    with pytest.raises(InsufficientFunds):
+        history.decide(adjust(GOODWILL, "UGX", amount=1))
+    in_two = entry("KES", (GOODWILL, 300), (GOODWILL, 201), (PLATFORM_FEES, -501))
+    with pytest.raises(InsufficientFunds):
+        history.decide(propose(PostAdjustment(adjustment_id=FACT, entry=in_two, reason=REASON)))
+    history.given(adjust(GOODWILL, amount=499, fact_id=uuid4()))
+    history.given(adjust(GOODWILL, amount=1, fact_id=uuid4()))
+    assert (GOODWILL, "KES") not in history.balances()
 
 
 def test_documents_of_a_series_are_numbered_without_a_gap() -> None:
