@@ -25,6 +25,8 @@ from api.routers import (
     creators,
     destinations,
     documents,
+    entitlements,
+    fan_balances,
     fans,
     health,
     inbox,
@@ -32,7 +34,9 @@ from api.routers import (
     payouts,
     refunds,
     standing,
+    subscribers,
     suspense,
+    tiers,
     webhooks,
 )
 from api.settings import Environment
@@ -90,6 +94,10 @@ def create_app(settings: Settings) -> FastAPI:
     for part in (
         fans,
         creators,
+        tiers,
+        subscribers,
+        entitlements,
+        fan_balances,
         refunds,
         destinations,
         payouts,

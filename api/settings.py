@@ -82,6 +82,11 @@ class Settings(BaseSettings):
     """Minor units: adjustments, allocations, returns and write-offs above it need a second
     person."""
 
+    price_migration_notice_seconds_min: int = Field(
+        default=14 * 24 * 3600, ge=0, le=366 * 24 * 3600
+    )
+    """How long before another price holds for them fans are told, at least."""
+
     payout_approvals_required: int = Field(default=2, ge=0, le=10)
     payout_fixed_fee: int = Field(default=0, ge=0)
     """Minor units of the payout's currency."""

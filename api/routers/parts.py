@@ -63,7 +63,8 @@ CONTACT: Final = re.compile(
 """Something like an e-mail address, or seven digits of a phone number."""
 
 
-def _names_nobody(text: str) -> str:
+def names_nobody(text: str) -> str:
+    """Raise `ValueError` for text that holds something like a contact of somebody."""
     if CONTACT.search(text):
         raise ValueError(
             "must hold nothing like a phone number or an e-mail address: no @, and no seven "
@@ -75,7 +76,7 @@ def _names_nobody(text: str) -> str:
 Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=3, max_length=500),
-    AfterValidator(_names_nobody),
+    AfterValidator(names_nobody),
     Field(
         description="Why, in words that name no person: it is kept for ever.",
         examples=["The fan sent the rest by a second transfer."],
