@@ -1,4 +1,4 @@
-"""A creator, payout or proposal as a route shows it, with the position where it is so."""
+"""A creator, fan, payout or proposal as a route shows it, with the position where it is so."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from ledger.application import project
 from ledger.creator import Creator
 from ledger.errors import CreatorNotFound, PayoutNotFound, ProposalNotFound
+from ledger.fan import Fan
 from ledger.payout import Payout
 from ledger.proposals import Proposal
 from projections.streams import read_stream
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from ledger.outcome import Outcome
     from projections.reader import Reader
 
-Kind = TypeVar("Kind", Creator, Payout, Proposal)
+Kind = TypeVar("Kind", Creator, Fan, Payout, Proposal)
 
 
 class At(NamedTuple, Generic[Kind]):

@@ -30,11 +30,16 @@ from api.routers import (
     fans,
     health,
     inbox,
+    me,
+    pay_links,
     payout_decisions,
     payouts,
     refunds,
     standing,
     subscribers,
+    subscription_changes,
+    subscription_payments,
+    subscriptions,
     suspense,
     tiers,
     webhooks,
@@ -91,8 +96,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     install_error_handlers(app)
     app.include_router(health.routes)
+    # Where the links in messages lead to.
+    app.include_router(pay_links.routes)
     for part in (
         fans,
+        me,
+        subscriptions,
+        subscription_changes,
+        subscription_payments,
         creators,
         tiers,
         subscribers,

@@ -20,6 +20,9 @@ from uuid import UUID, uuid5
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH: Final = 8
+BITS_A_CHARACTER: Final = 5
+DRAWN_BYTES: Final = 5
+"""Forty bits, of which seven characters take thirty-five."""
 
 MANUAL_PAYMENTS: Final = UUID("5b1de0c9-7a3e-5f42-8d06-2c9b4e7f6a14")
 """The namespace of the ids of payments that are paid by hand."""
@@ -40,9 +43,18 @@ _READ_AS: Final[dict[int, str | None]] = {
 
 def new_reference() -> str:
     """A reference that nobody can guess."""
-    drawn = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH - 1))
+    return reference_from(secrets.token_bytes(DRAWN_BYTES))
+
+
+def reference_from(drawn: bytes) -> str:
+    """The reference that these bytes draw, which is always the same. Five at least are needed."""
+    number = int.from_bytes(drawn)
+    characters = "".join(
+        ALPHABET[number >> place * BITS_A_CHARACTER & len(ALPHABET) - 1]
+        for place in range(LENGTH - 1)
+    )
     # Zero is what a value added to itself gives, so the check character is what is left so far.
-    return drawn + ALPHABET[_remainder(drawn)]
+    return characters + ALPHABET[_remainder(characters)]
 
 
 def normalised(reference: str) -> str | None:

@@ -221,7 +221,10 @@ def _evolve_invoices(
 
     match event:
         case FirstPeriodInvoiced() | RenewalInvoiced() | ChangeInvoiced() | PrepaymentInvoiced():
-            invoices[event.invoice_id] = _issued(sub, event)
+            before = invoices.get(event.invoice_id)
+            # One that was void and is issued again is the same one; what was tried stays with it.
+            tried = () if before is None else before.attempts
+            invoices[event.invoice_id] = replace(_issued(sub, event), attempts=tried)
         case CreditReserved():
             change(event.invoice_id, lambda each: _reserved(each, event))
         case InvoiceAttempted():

@@ -1,0 +1,156 @@
+"""A fan subscribes to a creator's tier, and looks at their subscriptions and invoices."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Final, TypeVar
+from uuid import UUID
+
+from fastapi import Query, Request
+from fastapi.responses import Response
+from pydantic import Field
+
+from api.aggregates import creator_now
+from api.doors import doors_of
+from api.instruments import fan_now
+from api.responses import Success, documented, success
+from api.routers.parts import Body, IdempotencyKeyHeader, made_id, router
+from api.routers.subscription_parts import (
+    ERRORS,
+    SUBSCRIPTIONS,
+    Fan,
+    FanOrAdmin,
+    InvoicesData,
+    NewMethod,
+    SubscriptionData,
+    SubscriptionsData,
+    answer,
+    fields_of,
+    method_of,
+    subscription_of,
+)
+from api.subscription_rendering import rendered_invoice, rendered_subscription, tier_names
+from ledger.billing_periods import Interval, ZoneName
+from ledger.commands import Subscribe
+from projections.cursor import decode_cursor, encode_cursor
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
+
+routes = router("/subscriptions", "subscriptions")
+
+SUBSCRIPTIONS_LIST: Final = "subscriptions"
+INVOICES_LIST: Final = "invoices"
+
+Cursor = Annotated[str | None, Query(max_length=200)]
+Item = TypeVar("Item")
+Limit = Annotated[int, Query(ge=1, le=PAGE_SIZE_MAX)]
+
+
+class NewSubscription(Body):
+    """What to subscribe to, and how it is paid. Days begin and end in the time zone."""
+
+    creator_id: UUID
+    tier_id: UUID
+    interval: Interval
+    time_zone: ZoneName | None = Field(default=None, examples=["Africa/Nairobi"])
+    method: NewMethod
+    trial: bool = Field(strict=True, default=False)
+
+
+@routes.post("", status_code=202, response_model=Success[SubscriptionData], responses=ERRORS)
+async def subscribe(
+    body: NewSubscription, caller: Fan, key: IdempotencyKeyHeader, request: Request
+) -> Response:
+    """Subscribe at today's price. It is active once the first payment arrives, or tried first."""
+    doors = doors_of(request)
+    creator, _ = await creator_now(doors.reader, body.creator_id)
+    method, terms, entries = await method_of(
+        doors, caller.subject, body.method, currency=creator.settlement_currency
+    )
+    command = Subscribe(
+        subscription_id=made_id(SUBSCRIPTIONS, caller, key),
+        fan_id=caller.subject,
+        creator_id=body.creator_id,
+        tier_id=body.tier_id,
+        interval=body.interval,
+        zone=body.time_zone or doors.settings.book_time_zone,
+        method=method,
+        trial=body.trial,
+        terms=terms,
+        settlement_delay_seconds=doors.settings.settlement_delay_seconds,
+        vault_entries=entries,
+        **fields_of(request, caller, key, body),
+    )
+    outcome = (await doors.ledger.execute_from_loop([command]))[0]
+    return await answer(request, outcome, 202)
+
+
+@routes.get("", response_model=Success[SubscriptionsData])
+async def read_subscriptions(
+    caller: Fan, request: Request, cursor: Cursor = None, limit: Limit = PAGE_SIZE
+) -> Response:
+    """All that the fan ever had, newest first."""
+    doors = doors_of(request)
+    fan = await fan_now(doors, caller.subject)
+    ids, next_cursor = _page(
+        () if fan is None else fan.subscribed, SUBSCRIPTIONS_LIST, cursor=cursor, limit=limit
+    )
+    found = await asyncio.gather(*(doors.subscriptions.get(each) for each in ids))
+    reads = [each for each in found if each is not None]
+    position = min((each.position for each in reads), default=None)
+    if position is None:
+        position = await doors.reader.position()
+    items = await rendered_subscription(doors, [each.view for each in reads])
+    return success({"items": items, "next_cursor": next_cursor, "position": position})
+
+
+@routes.get(
+    "/{subscription_id}", response_model=Success[SubscriptionData], responses=documented(404)
+)
+async def read_subscription(
+    subscription_id: UUID, caller: FanOrAdmin, request: Request
+) -> Response:
+    """A subscription as it stands. Another fan's is answered like one that does not exist."""
+    doors = doors_of(request)
+    read = await subscription_of(doors, caller, subscription_id)
+    [rendered] = await rendered_subscription(doors, [read.view])
+    return success({**rendered, "position": read.position})
+
+
+@routes.get(
+    "/{subscription_id}/invoices",
+    response_model=Success[InvoicesData],
+    responses=documented(404),
+)
+async def read_invoices(
+    subscription_id: UUID,
+    caller: FanOrAdmin,
+    request: Request,
+    cursor: Cursor = None,
+    limit: Limit = PAGE_SIZE,
+) -> Response:
+    """Every invoice that there ever was, newest first, with what was tried to collect it."""
+    doors = doors_of(request)
+    read = await subscription_of(doors, caller, subscription_id)
+    view = read.view
+    shown, next_cursor = _page(
+        tuple(view.invoices.values()), INVOICES_LIST, cursor=cursor, limit=limit
+    )
+    names = await tier_names(doors, [view.subscription.creator_id])
+    return success(
+        {
+            "items": [rendered_invoice(view, each, names) for each in shown],
+            "next_cursor": next_cursor,
+            "position": read.position,
+        }
+    )
+
+
+def _page(
+    oldest_first: tuple[Item, ...], of_list: str, *, cursor: str | None, limit: int
+) -> tuple[list[Item], str | None]:
+    """A page of a list that only grows, newest first. Raises `InvalidCursor`."""
+    [before] = [POSITION_MAX] if cursor is None else decode_cursor(cursor, of_list, int)
+    end = min(int(before), len(oldest_first))
+    begin = max(0, end - limit)
+    shown = list(reversed(oldest_first[begin:end]))
+    return shown, encode_cursor(of_list, begin) if begin else None
