@@ -21,8 +21,7 @@ def rendered_payment(view: PaymentView, position: int) -> dict[str, Any]:
         "fan_id": view.fan_id,
         "purpose": view.purpose,
         "reference": view.reference,
-        "subscription_id": None if view.invoice is None else view.invoice.subscription_id,
-        "invoice_id": None if view.invoice is None else view.invoice.invoice_id,
+        **_rendered_invoice(view),
         "method": view.method,
         "money": {"amount": view.money.amount, "currency": view.money.currency},
         "split": {"fee": view.split.fee, "vat": view.split.vat, "net": view.split.net},
@@ -37,10 +36,27 @@ def rendered_payment(view: PaymentView, position: int) -> dict[str, Any]:
     }
 
 
+NO_INVOICE: Final = {"subscription_id": None, "invoice_id": None, "attempt": None}
+
+
+def _rendered_invoice(view: PaymentView) -> dict[str, Any]:
+    if (of := view.invoice) is None:
+        return NO_INVOICE
+    # Credit pays when it is reserved, without an attempt.
+    attempt = None if view.method == "credit" else of.attempt
+    return {
+        "subscription_id": of.subscription_id,
+        "invoice_id": of.invoice_id,
+        "attempt": attempt,
+    }
+
+
 NOTHING_MOVED: Final[dict[str, Any]] = {
     "releases_at": None,
     "released": False,
     "refundable": 0,
+    "credited": 0,
+    "credit_left": 0,
     "refunds": [],
     "refund_requests": [],
     "disputes": [],
@@ -56,6 +72,8 @@ def _rendered_flows(flows: Flows) -> dict[str, Any]:
         "releases_at": flows.releases_at,
         "released": flows.released,
         "refundable": flows.refundable(),
+        "credited": flows.to_credit,
+        "credit_left": flows.credit_left(),
         "refunds": [_rendered_refund(refund) for refund in flows.refunds.values()],
         "refund_requests": sorted(flows.wishes),
         "disputes": [_rendered_dispute(dispute) for dispute in flows.disputes.values()],
@@ -76,6 +94,7 @@ def _rendered_refund(refund: Refund) -> dict[str, Any]:
         "id": refund.id,
         "state": refund.state,
         "origin": refund.origin,
+        "from_credit": refund.from_credit,
         "money": _rendered_money(refund.money),
         "legs": {"fee": legs.fee, "vat": legs.vat, "net": legs.net},
         "reason": refund.reason,

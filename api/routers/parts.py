@@ -127,11 +127,15 @@ class SplitData(BaseModel):
 
 
 class RefundData(BaseModel):
-    """A refund; amounts in minor units. `legs` are what it reverses of each part."""
+    """A refund; amounts in minor units. `legs` are what it reverses of each part.
+
+    `from_credit`: of the fan's credit, which reverses nothing of the payment.
+    """
 
     id: UUID
     state: str
     origin: str
+    from_credit: bool
     money: Money
     legs: SplitData
     reason: str | None
@@ -160,7 +164,9 @@ class ParkedData(BaseModel):
 class PaymentData(BaseModel):
     """A payment; amounts in minor units. `position` is where this is true.
 
-    One of a subscription's invoice names both.
+    One for a subscription's invoice names both, and which attempt to collect it this is. `credited`
+    became the fan's credit, also where credit had paid; `credit_left` of it was brought by this
+    payment and can be refunded, as far as it is not spent.
 
     `refundable` is what can still be refunded; `refund_requests` are the fan's open wishes.
     """
@@ -173,6 +179,7 @@ class PaymentData(BaseModel):
     reference: str | None
     subscription_id: UUID | None
     invoice_id: UUID | None
+    attempt: int | None
     method: Literal["phone", "card", "till", "credit"]
     money: Money
     split: SplitData
@@ -185,6 +192,8 @@ class PaymentData(BaseModel):
     releases_at: str | None
     released: bool
     refundable: int
+    credited: int
+    credit_left: int
     refunds: list[RefundData]
     refund_requests: list[UUID]
     disputes: list[DisputeData]

@@ -1,7 +1,9 @@
 """Refunds, fans' wishes for one, and what is sent about disputes.
 
 A creator refunds their own payments, an admin any; the answer is 202, since the provider must still
-carry it out. What became of a refund, and of disputes, is in the payment: `GET /payments/{id}`.
+carry it out. What a fan's credit had paid is credit again at once, and the answer is 201. An admin
+gives a fan's credit back by the payment that had brought it. What became of a refund, and of
+disputes, is in the payment: `GET /payments/{id}`.
 """
 
 from __future__ import annotations
@@ -28,7 +30,13 @@ from api.routers.parts import (
     replay_headers,
     router,
 )
-from ledger.commands import AskForRefund, DeclineFanRefund, NoteDisputeEvidence, RequestRefund
+from ledger.commands import (
+    AskForRefund,
+    DeclineFanRefund,
+    NoteDisputeEvidence,
+    RequestCreditRefund,
+    RequestRefund,
+)
 from ledger.money import Money
 
 if TYPE_CHECKING:
@@ -48,6 +56,8 @@ REFUNDS: Final = UUID("5b0c1a3e-8f0d-5a77-9d5e-3f7f6b1f2a44")
 REFUND_REQUESTS: Final = UUID("a63b1d0c-52e4-5d0b-8d0c-0a1c3f6f9e21")
 """Namespaces of the ids that are made of a caller's key."""
 
+CREDIT_AGAIN: Final = "Credit had paid, and is the fan's credit again."
+
 ERRORS = documented(404, 409, 413, 422)
 
 
@@ -57,6 +67,13 @@ class NewRefund(Body):
     money: Money | None = None
     reason: Reason
     request_id: UUID | None = None
+
+
+class NewCreditRefund(Body):
+    """Which of a fan's credit goes back: `money` in minor units, or all that is left of it."""
+
+    money: Money | None = None
+    reason: Reason
 
 
 class RefundWish(Body):
@@ -81,7 +98,7 @@ class Evidence(Body):
     "/payments/{payment_id}/refunds",
     status_code=202,
     response_model=Success[PaymentData],
-    responses=ERRORS,
+    responses={**ERRORS, 201: {"model": Success[PaymentData], "description": CREDIT_AGAIN}},
 )
 async def request_refund(
     payment_id: UUID,
@@ -90,7 +107,10 @@ async def request_refund(
     key: IdempotencyKeyHeader,
     request: Request,
 ) -> Response:
-    """Give a fan their money back, or a part of it. The provider confirms later."""
+    """Give a fan their money back, or a part of it. The provider confirms later.
+
+    What a fan's credit had paid becomes credit again; no provider takes part in it.
+    """
     return await _execute(
         request,
         RequestRefund(
@@ -100,6 +120,35 @@ async def request_refund(
             money=body.money,
             reason=body.reason,
             request_id=body.request_id,
+            step=await _step(request, payment_id),
+            **command_fields(caller, _key(request, caller, key, body), request),
+        ),
+        202,
+    )
+
+
+@routes.post(
+    "/payments/{payment_id}/credit-refunds",
+    status_code=202,
+    response_model=Success[PaymentData],
+    responses=ERRORS,
+)
+async def request_credit_refund(
+    payment_id: UUID,
+    body: NewCreditRefund,
+    caller: Admin,
+    key: IdempotencyKeyHeader,
+    request: Request,
+) -> Response:
+    """Give a fan's credit back the way it came, by the payment that had brought it."""
+    return await _execute(
+        request,
+        RequestCreditRefund(
+            payment_id=payment_id,
+            refund_id=made_id(REFUNDS, caller, key),
+            fan_id=None,
+            money=body.money,
+            reason=body.reason,
             step=await _step(request, payment_id),
             **command_fields(caller, _key(request, caller, key, body), request),
         ),
@@ -217,6 +266,8 @@ async def _execute(request: Request, command: LedgerCommand, status: int) -> Res
     read = await doors.payments.get(outcome.stream, version=outcome.version)
     assert read is not None  # noqa: S101 - its events are committed
     headers = replay_headers(outcome)
+    if isinstance(command, RequestRefund) and read.payment.method == "credit":
+        status = 201
     if status != 200:  # noqa: PLR2004
         headers["Location"] = f"/api/v1/payments/{outcome.stream}"
     return success(rendered_payment(read.payment, outcome.position), status, headers)
