@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ledger.accounts import FanFunds, fan_funds
-from ledger.commands import Subscribe, fan_stream
+from ledger.commands import RegisterCreator, Subscribe, fan_stream
 from ledger.creator import Creator
 from ledger.fan import Fan
 from ledger.payment import Payment
@@ -44,10 +44,26 @@ def missing(
     accounts: set[AccountKey] = set()
     for command in commands:
         if isinstance(command, Subscribe):
+            for currency in _currencies(command.creator_id, aggregates, commands):
+                accounts.update(_credit(command.fan_id, currency))
             _for_a_beginning(command, aggregates, streams, accounts)
         for stream in command.streams():
             _follow(aggregates.get(stream), aggregates, streams, accounts)
     return Related(streams.difference(asked), accounts.difference(guards))
+
+
+def _currencies(
+    creator_id: UUID, aggregates: Mapping[UUID, Aggregate], commands: Sequence[LedgerCommand]
+) -> set[str]:
+    """What a creator is paid in, also one who is registered in the same turn."""
+    creator = aggregates.get(creator_id)
+    if isinstance(creator, Creator):
+        return {creator.settlement_currency}
+    return {
+        each.settlement_currency
+        for each in commands
+        if isinstance(each, RegisterCreator) and each.creator_id == creator_id
+    }
 
 
 def _for_a_beginning(
@@ -56,9 +72,6 @@ def _for_a_beginning(
     streams: set[UUID],
     accounts: set[AccountKey],
 ) -> None:
-    creator = aggregates.get(command.creator_id)
-    if isinstance(creator, Creator):
-        accounts.update(_credit(command.fan_id, creator.settlement_currency))
     fan = aggregates.get(fan_stream(command.fan_id))
     latest = fan.subscriptions.get(command.creator_id) if isinstance(fan, Fan) else None
     if latest is not None:
