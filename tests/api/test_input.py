@@ -15,6 +15,7 @@ import pytest
 
 from tests.api.book_inputs import BOOK_REQUESTS
 from tests.api.deployment import API, COUNTS, PHONE_PREFIX, ApiProcess, Deployment, Person
+from tests.api.membership_inputs import MEMBERSHIP_REQUESTS
 from tests.api.payout_inputs import PAYOUT_REQUESTS
 from tests.api.refund_inputs import REFUND_REQUESTS
 from tests.api.wrong_values import (
@@ -40,6 +41,7 @@ SLOWEST_SECONDS_MAX: Final = 5.0
 HOLE: Final = "@@"
 REQUESTS: Final = (
     PAYMENT, CREATOR, FEE_PLAN, *BOOK_REQUESTS, *PAYOUT_REQUESTS, *REFUND_REQUESTS,
+    *MEMBERSHIP_REQUESTS,
 )  # fmt: skip
 
 UNPARSED: Final = frozenset({HUGE, f"-{HUGE}", "NaN", "Infinity", "-Infinity"}) | {
@@ -62,7 +64,9 @@ class Door:
 
     def caller(self, path: str) -> Person:
         """Somebody who may send requests to this path."""
-        by_admins = path.startswith("/payments") and path.endswith(("/refunds", "/decline"))
+        by_admins = path.startswith("/payments") and path.endswith(
+            ("/refunds", "/credit-refunds", "/decline")
+        )
         return self.callers["admin" if by_admins else path.split("/")[1]]
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
@@ -81,6 +85,8 @@ def door(doors: Deployment) -> Door:
         "payments": doors.fan(),
         "admin": doors.admin,
         "creators": doors.admin,
+        "entitlements": doors.admin,
+        "fans": doors.admin,
         "audit": doors.auditor,
     }
     return Door(doors.api, callers, [])

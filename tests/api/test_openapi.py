@@ -14,7 +14,13 @@ import pytest
 import schemathesis
 
 from api.auth import Role
-from tests.api import book_requests, inbox_requests, payout_requests, refund_requests
+from tests.api import (
+    book_requests,
+    inbox_requests,
+    membership_requests,
+    payout_requests,
+    refund_requests,
+)
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.documentation import Documentation, Operation, UndocumentedAnswerError
 from tests.api.past import past_of
@@ -142,6 +148,10 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         assert request is not None
         caller = fan if Role.FAN in rule.own else doors.admin
         yield doors.api.send(caller, route.method, key=str(uuid4()), **request)
+    for route in membership_requests.RULES:
+        request = membership_requests.membership_request(doors, route, fan, creator)
+        assert request is not None
+        yield doors.api.send(doors.admin, route.method, key=str(uuid4()), **request)
     for route in inbox_requests.RULES:
         request = inbox_requests.inbox_request(doors, route, creator)
         assert request is not None

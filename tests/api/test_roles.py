@@ -13,7 +13,13 @@ import pytest
 from fastapi.routing import APIRoute, iter_route_contexts
 
 from api.auth import Allow, Role
-from tests.api import book_requests, inbox_requests, payout_requests, refund_requests
+from tests.api import (
+    book_requests,
+    inbox_requests,
+    membership_requests,
+    payout_requests,
+    refund_requests,
+)
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.role_rules import (
     BY_ADMINS,
@@ -63,6 +69,7 @@ RULES: Final = {
     **payout_requests.RULES,
     **refund_requests.RULES,
     **inbox_requests.RULES,
+    **membership_requests.RULES,
 }
 """A part of the API may have its rules, and requests that are right, in a module of its own."""
 
@@ -125,6 +132,10 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
     request: dict[str, Any] = {"method": route.method, "path": route.path}
     if (of_refunds := refund_requests.refund_request(doors, route, fan, creator)) is not None:
         return {**request, "key": str(uuid4()), **of_refunds}
+    if (
+        of_members := membership_requests.membership_request(doors, route, fan, creator)
+    ) is not None:
+        return {**request, "key": str(uuid4()), **of_members}
     if "{payment_id}" in route.path:
         payment_id = doors.pay(fan, creator)
         request["path"] = route.path.replace("{payment_id}", payment_id)
