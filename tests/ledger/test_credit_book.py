@@ -100,7 +100,7 @@ def test_a_fan_who_owes_something_is_noticed(credit: CreditBook, book: BookLocat
     topic, account = "books.adjustment_posted.v1", ':goodwill","amount":'
     tamper(book, topic=topic, old=f"expense{account}5000", new=f"expense{account}-5000")
     tamper(book, topic=topic, old=f"{credit.fan}{account}-5000", new=f"{credit.fan}{account}5000")
-    with pytest.raises(AssertionError, match="fan:.*:goodwill"):
+    with pytest.raises(AssertionError, match=r"fan:.*:goodwill"):
         assert_book_is_sound(book.database)
 
 
