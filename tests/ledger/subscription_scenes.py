@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
-from uuid import UUID, uuid5
+from uuid import UUID, uuid4, uuid5
 
+from ledger.accounts import GOODWILL, FanFunds, fan_funds
 from ledger.commands import Claim
-from ledger.events import PaymentMethod
+from ledger.events import PaymentMethod, PostAdjustment
 from ledger.invoices import invoice_id
+from ledger.postings import entry
 from tests.builders import (
     NOON,
+    initiate_payment,
     record_submitted,
     register_creator,
     report_success,
@@ -22,7 +25,8 @@ from tests.builders import (
     start_submission,
 )
 from tests.ledger.given import History
-from tests.ledger.scenes import CREATOR, FAN
+from tests.ledger.scenes import CREATOR, FAN, PAYMENT
+from tests.money_builders import REASON, close_creator, propose
 from tests.subscription_builders import (
     YEAR,
     advance,
@@ -33,6 +37,7 @@ from tests.subscription_builders import (
     change_tier,
     confirm_phone,
     create_tier,
+    migrate_price,
     pause_subscription,
     pay_invoice,
     prepay,
@@ -64,6 +69,7 @@ CARD: Final = by_card(UUID(int=42))
 MONTHLY: Final = 31_000
 GOLD_MONTHLY: Final = 62_000
 SMALL_MONTHLY: Final = 15_500
+NEW_MONTHLY: Final = 33_000
 YEARLY: Final = 310_000
 TRIAL_DAYS: Final = 7
 
@@ -94,9 +100,10 @@ IN_ADVANCE: Final = uuid5(uuid5(SUBSCRIPTION, f"prepayment:{PREPAYMENT}"), "1")
 
 
 def offered() -> History:
-    """A creator with tiers, and a fan with a confirmed phone."""
+    """A creator with tiers, a fan with a confirmed phone, and somebody's tip that is not paid."""
     history = History().given(
         register_creator(CREATOR),
+        initiate_payment(CREATOR, payment_id=PAYMENT),
         create_tier(CREATOR, BASIC, trial_days=TRIAL_DAYS),
         publish_price(CREATOR, BASIC, MONTHLY),
         publish_price(CREATOR, BASIC, YEARLY, YEAR),
@@ -261,16 +268,55 @@ def paused() -> History:
     return active().given(PAUSE)
 
 
+def given_goodwill(history: History, amount: int) -> History:
+    """The platform gives the fan something to spend."""
+    posted = entry("KES", (GOODWILL, amount), (fan_funds(FAN, FanFunds.GOODWILL), -amount))
+    action = PostAdjustment(adjustment_id=uuid4(), entry=posted, reason=REASON)
+    return history.given(propose(action))
+
+
 AT_RENEWAL: Final[Mapping[str, Callable[[], History]]] = {
     "due": due,
     "invoiced, not asked": lambda: due().given(CLOCK_ALONE),
     "asked": asked,
     "past due": past_due,
     "past due, prompted": asked_again,
+    "past due, with goodwill": lambda: given_goodwill(past_due(), 10_000),
+    "past due, with enough": lambda: given_goodwill(past_due(), MONTHLY),
     "paused": paused,
+    "paused, to be changed": lambda: active().given(TO_DOWNGRADE, PAUSE),
     "cancelled": lambda: active().given(CANCEL),
     "cancelled, prompted": lambda: asked().given(CANCEL),
     "expired": lambda: past_due().at(RENEWAL + timedelta(days=7)).given(CLOCK),
 }
 
-SUBSCRIPTION_STATES: Final = {**NOT_PAID, **ACTIVE, **AT_RENEWAL}
+
+# A price goes up, or a creator is gone.
+
+
+def migrating() -> History:
+    """In 14 days at the earliest, 33,000 are to be paid instead."""
+    return active().given(
+        publish_price(CREATOR, BASIC, NEW_MONTHLY), migrate_price(CREATOR, BASIC, NOON, target=3)
+    )
+
+
+def closed(scene: Callable[[], History]) -> Callable[[], History]:
+    """The same, and then the creator is closed."""
+    return lambda: scene().given(close_creator(CREATOR))
+
+
+OF_CREATORS: Final[Mapping[str, Callable[[], History]]] = {
+    "to be migrated": migrating,
+    "told of a price": lambda: migrating().given(CLOCK),
+    "closed: incomplete": closed(NOT_PAID["incomplete, declined"]),
+    "closed: trial": closed(trying),
+    "closed: trial over": closed(trial_unpaid),
+    "closed: active": closed(active),
+    "closed: early": closed(ACTIVE["early, declined"]),
+    "closed: upgrade": closed(ACTIVE["upgrade declined"]),
+    "closed: past due": closed(past_due),
+    "closed: paused": closed(paused),
+}
+
+SUBSCRIPTION_STATES: Final = {**NOT_PAID, **ACTIVE, **AT_RENEWAL, **OF_CREATORS}

@@ -10,6 +10,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING
 
@@ -44,8 +45,12 @@ class Table:
     at: Mapping[str, datetime] = field(default_factory=dict)
     after: Mapping[str, timedelta] = field(default_factory=dict)
 
-    def matrix(self) -> dict[tuple[str, str], str]:
+    def matrix(self) -> Mapping[tuple[str, str], str]:
         """(command, state) → cell. Fails where the table is not whole."""
+        return self._matrix
+
+    @cached_property
+    def _matrix(self) -> Mapping[tuple[str, str], str]:
         matrix: dict[tuple[str, str], str] = {}
         states = list(self.states)
         for block in self.text.strip("\n").split("\n\n"):
