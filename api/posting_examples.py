@@ -6,108 +6,59 @@ ledger/postings.py answers; docs/posting-rules.md shows them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from uuid import UUID
+from typing import Final
 
+from api.credit_posting_examples import CREDIT
+from api.posting_amounts import (
+    ALL_PENDING,
+    AVAILABLE,
+    BEYOND,
+    BOTH,
+    COLLECTION,
+    CREATOR,
+    CURRENCY,
+    DISBURSEMENT,
+    GIVEN_BACK,
+    NO_LEG,
+    NOTHING_OF_IT,
+    OF,
+    OF_DISPUTE,
+    PART,
+    PAYOUT,
+    PENDING,
+    PROVIDER,
+    SPLIT,
+    WHOLE,
+    WON,
+    Example,
+    kes,
+)
 from ledger import events as on
 from ledger import postings as by
-from ledger.accounts import (
-    BANK,
-    BANK_CHARGES,
-    VAT,
-    WITHHOLDING,
-    CreatorFunds,
-    collection,
-    disbursement,
-)
-from ledger.commands import PayoutTerms
+from ledger.accounts import BANK, BANK_CHARGES, VAT, WITHHOLDING, CreatorFunds
 from ledger.journal_entry import entry
 from ledger.money import Money
-from ledger.payout import payout_legs
-from ledger.reversals import (
-    NOTHING,
-    Reversal,
-    allocate_reversal,
-    given_to_creator,
-    taken_from_creator,
-)
-
-if TYPE_CHECKING:
-    from ledger.journal_entry import JournalEntry
-
-
-class Example(NamedTuple):
-    """An event, in which case, and the entry that it has then."""
-
-    event: type[on.Event]
-    case: str
-    entry: JournalEntry | None
-
-
-CURRENCY: Final = "KES"
-CREATOR: Final = UUID(int=0)
-PROVIDER: Final = "name"
-COLLECTION: Final = collection(PROVIDER)
-DISBURSEMENT: Final = disbursement(PROVIDER)
-OF: Final[dict[str, Any]] = {"currency": CURRENCY, "creator_id": CREATOR}
-OF_DISPUTE: Final[dict[str, Any]] = {**OF, "provider": PROVIDER}
-
-PLAN: Final = by.FeePlan(fee_basis_points=1_000, vat_basis_points=1_600)
-SPLIT: Final = by.split_gross(100_000, PLAN)
-TERMS: Final = PayoutTerms(
-    provider=PROVIDER,
-    currency=CURRENCY,
-    step=100,
-    minimum=1_000,
-    maximum=15_000_000,
-    fixed_fee=1_000,
-    fee_basis_points=0,
-    vat_basis_points=1_600,
-    approvals_required=1,
-)
-PAYOUT: Final = payout_legs(50_000, TERMS, withholding_basis_points=500)
-
-
-def _kes(minor_units: int) -> Money:
-    return Money(amount=minor_units, currency=CURRENCY)
-
-
-PART: Final = allocate_reversal(25_000, SPLIT)
-WHOLE: Final = allocate_reversal(100_000, SPLIT)
-BEYOND: Final = allocate_reversal(110_000, SPLIT)
-NOTHING_OF_IT: Final = Reversal(NOTHING, 0)
-
-PENDING: Final = taken_from_creator(PART.legs.net, pending=SPLIT.net)
-AVAILABLE: Final = taken_from_creator(PART.legs.net, pending=0)
-BOTH: Final = taken_from_creator(PART.legs.net, pending=10_000)
-ALL_PENDING: Final = taken_from_creator(SPLIT.net, pending=SPLIT.net)
-"""What a reversal takes of the creator: before the release, after it, and when too little of the
-payment is left in pending."""
-
-GIVEN_BACK: Final = given_to_creator(WHOLE.legs.net - PART.legs.net, released=False)
-WON: Final = Reversal(WHOLE.legs.minus(PART.legs), 0)
-NO_LEG: Final = given_to_creator(0, released=True)
-
+from ledger.reversals import taken_from_creator
 
 RECEIVED: Final = (
     Example(on.PaymentSucceeded, "", by.payment_received(SPLIT, **OF_DISPUTE)),
-    Example(on.OverpaymentParked, "", by.receipt_parked(_kes(5_000), provider=PROVIDER)),
-    Example(on.PaymentMismatched, "", by.receipt_parked(_kes(60_000), provider=PROVIDER)),
-    Example(on.SurplusReceived, "", by.receipt_parked(_kes(100_000), provider=PROVIDER)),
-    Example(on.UnmatchedReceiptRecorded, "", by.receipt_parked(_kes(40_000), provider=PROVIDER)),
+    Example(on.OverpaymentParked, "", by.receipt_parked(kes(5_000), provider=PROVIDER)),
+    Example(on.PaymentMismatched, "", by.receipt_parked(kes(60_000), provider=PROVIDER)),
+    Example(on.SurplusReceived, "", by.receipt_parked(kes(100_000), provider=PROVIDER)),
+    Example(on.UnmatchedReceiptRecorded, "", by.receipt_parked(kes(40_000), provider=PROVIDER)),
     Example(
         on.ReceiptsAllocated,
         "Two receipts.",
         by.receipts_allocated([(PROVIDER, 60_000), (PROVIDER, 40_000)], SPLIT, **OF),
     ),
-    Example(on.ProviderFeeRecorded, "", by.provider_fee_charged(_kes(1_500), provider=PROVIDER)),
+    Example(on.ProviderFeeRecorded, "", by.provider_fee_charged(kes(1_500), provider=PROVIDER)),
 )
 
 OF_CREATORS: Final = (
     Example(on.FundsReleased, "", by.funds_released(SPLIT.net, **OF)),
-    Example(on.FundsHeld, "", by.funds_held(_kes(20_000), creator_id=CREATOR)),
-    Example(on.HoldReleased, "", by.hold_released(_kes(20_000), creator_id=CREATOR)),
-    Example(on.DebtWrittenOff, "", by.debt_written_off(_kes(900), creator_id=CREATOR)),
+    Example(on.FundsHeld, "", by.funds_held(kes(20_000), creator_id=CREATOR)),
+    Example(on.HoldReleased, "", by.hold_released(kes(20_000), creator_id=CREATOR)),
+    Example(on.DebtWrittenOff, "", by.debt_written_off(kes(900), creator_id=CREATOR)),
 )
 
 REFUNDS: Final = (
@@ -123,7 +74,7 @@ REFUNDS: Final = (
         "The provider refunded more than the payment.",
         by.refund_requested(BEYOND, ALL_PENDING, **OF),
     ),
-    Example(on.RefundSucceeded, "", by.refund_paid(_kes(25_000), paid_from=COLLECTION)),
+    Example(on.RefundSucceeded, "", by.refund_paid(kes(25_000), paid_from=COLLECTION)),
     Example(on.RefundFailed, "Before the release.", by.refund_failed(PART, PENDING, **OF)),
     Example(on.RefundFailed, "After the release.", by.refund_failed(PART, AVAILABLE, **OF)),
     Example(
@@ -139,28 +90,28 @@ REFUNDS: Final = (
 )
 
 RETURNS: Final = (
-    Example(on.ReceiptReturnRequested, "", by.return_requested(_kes(40_000), provider=PROVIDER)),
-    Example(on.RefundSucceeded, "", by.refund_paid(_kes(40_000), paid_from=COLLECTION)),
-    Example(on.RefundFailed, "", by.return_failed(_kes(40_000), provider=PROVIDER)),
+    Example(on.ReceiptReturnRequested, "", by.return_requested(kes(40_000), provider=PROVIDER)),
+    Example(on.RefundSucceeded, "", by.refund_paid(kes(40_000), paid_from=COLLECTION)),
+    Example(on.RefundFailed, "", by.return_failed(kes(40_000), provider=PROVIDER)),
     Example(
         on.RefundReopenedAsFailed,
         "",
-        by.return_reopened_as_failed(_kes(40_000), provider=PROVIDER, paid_from=COLLECTION),
+        by.return_reopened_as_failed(kes(40_000), provider=PROVIDER, paid_from=COLLECTION),
     ),
     Example(
         on.RefundReopenedAsSucceeded,
         "",
-        by.return_reopened_as_succeeded(_kes(40_000), provider=PROVIDER, paid_from=COLLECTION),
+        by.return_reopened_as_succeeded(kes(40_000), provider=PROVIDER, paid_from=COLLECTION),
     ),
     Example(
         on.RefundReopenedAsSucceeded,
         "The money had been allocated meanwhile.",
-        by.spent_receipt_returned(_kes(40_000), paid_from=COLLECTION),
+        by.spent_receipt_returned(kes(40_000), paid_from=COLLECTION),
     ),
     Example(
         on.RefundReopenedAsFailed,
         "The money had been allocated meanwhile.",
-        by.spent_receipt_came_back(_kes(40_000), paid_from=COLLECTION),
+        by.spent_receipt_came_back(kes(40_000), paid_from=COLLECTION),
     ),
 )
 
@@ -198,13 +149,13 @@ DISPUTES: Final = (
     Example(
         on.DisputeFeeCharged,
         "The platform bears it.",
-        by.dispute_fee_charged(_kes(1_500), None, provider=PROVIDER, creator_id=CREATOR),
+        by.dispute_fee_charged(kes(1_500), None, provider=PROVIDER, creator_id=CREATOR),
     ),
     Example(
         on.DisputeFeeCharged,
         "The creator bears it, after the release.",
         by.dispute_fee_charged(
-            _kes(1_500),
+            kes(1_500),
             taken_from_creator(1_500, pending=0),
             provider=PROVIDER,
             creator_id=CREATOR,
@@ -213,7 +164,7 @@ DISPUTES: Final = (
     Example(
         on.DisputeFeeReturned,
         "The platform had borne it.",
-        by.dispute_fee_returned(_kes(1_500), None, provider=PROVIDER, creator_id=CREATOR),
+        by.dispute_fee_returned(kes(1_500), None, provider=PROVIDER, creator_id=CREATOR),
     ),
 )
 
@@ -246,31 +197,31 @@ PAYOUTS: Final = (
 )
 
 BOOKS: Final = (
-    Example(on.ProviderSettled, "", by.provider_settled(_kes(80_000), 250, provider=PROVIDER)),
+    Example(on.ProviderSettled, "", by.provider_settled(kes(80_000), 250, provider=PROVIDER)),
     Example(
         on.WalletFunded,
         "From the bank.",
-        by.wallet_funded(_kes(50_000), provider=PROVIDER, funded_from=BANK),
+        by.wallet_funded(kes(50_000), provider=PROVIDER, funded_from=BANK),
     ),
     Example(
         on.WalletFunded,
         "From what the provider had collected.",
-        by.wallet_funded(_kes(50_000), provider=PROVIDER, funded_from=COLLECTION),
+        by.wallet_funded(kes(50_000), provider=PROVIDER, funded_from=COLLECTION),
     ),
-    Example(on.BankCharged, "", by.bank_charged(_kes(300))),
-    Example(on.TaxRemitted, "VAT.", by.tax_remitted(_kes(SPLIT.vat), tax=VAT)),
+    Example(on.BankCharged, "", by.bank_charged(kes(300))),
+    Example(on.TaxRemitted, "VAT.", by.tax_remitted(kes(SPLIT.vat), tax=VAT)),
     Example(
         on.TaxRemitted,
         "Withholding tax.",
-        by.tax_remitted(_kes(PAYOUT.withholding), tax=WITHHOLDING),
+        by.tax_remitted(kes(PAYOUT.withholding), tax=WITHHOLDING),
     ),
-    Example(on.PlatformWithdrawn, "", by.platform_withdrew(_kes(9_000))),
-    Example(on.CapitalAdded, "", by.capital_added(_kes(1_000_000))),
+    Example(on.PlatformWithdrawn, "", by.platform_withdrew(kes(9_000))),
+    Example(on.CapitalAdded, "", by.capital_added(kes(1_000_000))),
     Example(
         on.CurrencyExchanged,
         "",
         by.currency_exchanged(
-            _kes(129_500),
+            kes(129_500),
             Money(amount=1_000, currency="USD"),
             paid_from=BANK,
             received_in=DISBURSEMENT,
@@ -286,6 +237,7 @@ BOOKS: Final = (
 GROUPS: Final = {
     "Money that arrives": RECEIVED,
     "A creator's money": OF_CREATORS,
+    "A fan's credit": CREDIT,
     "Refunds": REFUNDS,
     "Returns of parked money": RETURNS,
     "Disputes": DISPUTES,

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from api.posting_examples import CREATOR, CURRENCY, GROUPS, PLAN, PROVIDER, SPLIT
+from api.posting_amounts import CREATOR, CURRENCY, FAN, PLAN, PROVIDER, SPLIT
+from api.posting_examples import GROUPS
 from ledger import reversals
 from ledger.accounts import side_of
 from ledger.money import BASIS_POINTS, exponents
@@ -16,7 +17,7 @@ from ledger.money import BASIS_POINTS, exponents
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from api.posting_examples import Example
+    from api.posting_amounts import Example
     from ledger.journal_entry import Posting
 
 TEXT: Final = """\
@@ -95,8 +96,9 @@ def _amount(posting: Posting) -> str:
 
 
 def _name(account: str) -> str:
-    """With a placeholder for the creator's id and for the provider's name."""
-    return account.replace(str(CREATOR), "{id}").replace(f":{PROVIDER}", f":{{{PROVIDER}}}")
+    """With a placeholder for the creator's or fan's id and for the provider's name."""
+    account = account.replace(str(CREATOR), "{id}").replace(str(FAN), "{id}")
+    return account.replace(f":{PROVIDER}", f":{{{PROVIDER}}}")
 
 
 def _major(minor_units: int, currency: str) -> str:

@@ -9,7 +9,7 @@ from typing import Final
 import pytest
 from typer.testing import CliRunner
 
-from api import posting_examples
+from api import credit_posting_examples, posting_examples
 from api.cli import app
 from api.posting_examples import GROUPS
 from api.posting_rules import posting_rules
@@ -37,7 +37,7 @@ def test_an_event_that_stands_twice_in_a_group_says_in_which_case() -> None:
 
 
 def test_every_posting_rule_has_an_example() -> None:
-    source = inspect.getsource(posting_examples)
+    source = "".join(map(inspect.getsource, (posting_examples, credit_posting_examples)))
     rules = {
         name
         for name, rule in inspect.getmembers(postings, inspect.isfunction)
@@ -60,6 +60,12 @@ def test_every_posting_rule_has_an_example() -> None:
             "| A hold ended, by a person or by its expiry. | `HoldReleased`"
             " | `creator:{id}:reserved` 200.00 | `creator:{id}:available` 200.00 |"
         ),
+        (
+            "| Money for an invoice that is closed: it is the fan's credit, and can be refunded."
+            " | `PaymentReceivedAsCredit`"
+            " | `provider:{name}:collection` 1,000.00 | `fan:{id}:credit` 1,000.00 |"
+        ),
+        "| `fan:{id}:credit_reserved` | liability |",
         "| `suspense:{name}` | liability |",
     ],
 )
