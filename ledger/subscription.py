@@ -385,10 +385,11 @@ def _evolve_invoices(sub: Subscription, event: _InvoiceEvent) -> Subscription:
         case PeriodsPrepaid():
             return _prepaid(sub, event)
         case PrepaymentEnded():
+            ended = [each.start for each in sub.periods if each.number >= event.number]
             return replace(
                 sub,
                 anchor=event.anchor,
-                paid_until=event.anchor.at,
+                paid_until=min(ended, default=sub.paid_until),
                 periods=tuple(each for each in sub.periods if each.number < event.number),
             )
         case PeriodSkipped():

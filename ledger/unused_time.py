@@ -39,20 +39,18 @@ def part_left(*, since: datetime, end: datetime, now: datetime) -> Fraction:
 def end_prepayment(draft: Draft, sub_id: UUID) -> None:
     """Periods that are paid and have not begun become credit; the next begins when this one ends.
 
-    Their numbers are not used again.
+    Their numbers are not used again: the anchor stays where it is, and counts on from there. What
+    began at the end of a gap in the clocks of its zone would else always begin at that hour.
     """
     sub = draft.subscription(sub_id)
     ahead = [each for each in sub.periods if each.start > draft.now]
     if not ahead or sub.anchor is None:
         return
     credit_periods(draft, sub_id, ahead, "prepayment_ended")
-    starts_at = ahead[0].start
-    draft.record(
-        PrepaymentEnded,
-        sub_id,
-        number=ahead[0].number,
-        anchor=sub.anchor.model_copy(update={"at": starts_at, "first": sub.next_number}),
-    )
+    number = ahead[0].number
+    first = sub.anchor.first + sub.next_number - number
+    anchor = sub.anchor.model_copy(update={"first": first})
+    draft.record(PrepaymentEnded, sub_id, number=number, anchor=anchor)
 
 
 def credit_periods(draft: Draft, sub_id: UUID, periods: list[PaidPeriod], reason: Reason) -> None:

@@ -202,7 +202,7 @@ class PeriodsPrepaid(Event):
 class PrepaymentEnded(Event):
     """Periods from `number` on that were paid in advance are not wanted: they became credit.
 
-    Periods go on from the anchor, with new numbers.
+    The next begins where they did, with a new number that the anchor counts from there.
     """
 
     TOPIC = "subscription.prepayment_ended.v1"
