@@ -6,15 +6,24 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from api.notifications.port import Channel
+from ledger.commands import fan_stream
+from ledger.events import EmailSet
 from ledger.key_store import KeyDestroyedError
+from ledger.serialization import decode_event
 from ledger.vault import READ_ENTRY, unseal, vault_entry
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     import psycopg
 
-    from api.notifications.notices import Notice
+    from api.notifications.notice import Notice
     from ledger.key_store import KeyStore
 
+READ_EMAIL_SET: Final = """
+    SELECT originator_version, topic, state FROM ledger_events
+    WHERE originator_id = %s AND topic = %s ORDER BY originator_version DESC LIMIT 1
+"""
 READ_EMAIL: Final = """
     SELECT entry_id, person_id, kind, key_id, ciphertext FROM vault_entries
     WHERE person_id = %s AND kind = 'email' ORDER BY entry_id DESC LIMIT 1
@@ -49,8 +58,22 @@ def _entry(
 ) -> tuple[Any, ...] | None:
     match channel:
         case Channel.EMAIL:
-            return connection.execute(READ_EMAIL, (notice.person_id,)).fetchone()
+            return _email(connection, notice.person_id)
         case Channel.SMS if notice.phone is not None:
             return connection.execute(READ_ENTRY, (notice.phone,)).fetchone()
         case Channel.SMS:
             return None
+
+
+def _email(connection: psycopg.Connection[Any], person_id: UUID) -> tuple[Any, ...] | None:
+    """What a fan has said last holds, also where it is "nowhere"; else the latest that is known."""
+    stream = fan_stream(person_id)
+    said = connection.execute(READ_EMAIL_SET, (stream, EmailSet.TOPIC)).fetchone()
+    if said is None:
+        return connection.execute(READ_EMAIL, (person_id,)).fetchone()
+    version, topic, state = said
+    event = decode_event(topic, state, originator_id=stream, originator_version=version)
+    assert isinstance(event, EmailSet)  # noqa: S101 - asked for by its topic
+    if event.email is None:
+        return None
+    return connection.execute(READ_ENTRY, (event.email,)).fetchone()

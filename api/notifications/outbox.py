@@ -16,7 +16,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, assert_never
 
 from api.notifications.addresses import address_of
-from api.notifications.notices import Sources, notices_of
+from api.notifications.notice import Sources
+from api.notifications.notices import notices_of
 from api.notifications.port import Message, Refused, Sent, TryLater, Unknown
 from api.notifications.texts import words_of
 from api.one_time_codes import SECRET_NAME as CODES_SECRET
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from api.dispatcher_desk import Desk
     from api.dispatcher_tasks import Task
     from api.notifications.addresses import Address
-    from api.notifications.notices import Notice
+    from api.notifications.notice import Notice
     from api.notifications.port import Channel, Notifier, Result
     from ledger.events import LedgerEvent
 

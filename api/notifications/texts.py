@@ -2,7 +2,7 @@
 
 A letter is what is said, as data; `words_of` says it. No letter holds a phone number or the name of
 another person: whoever reads over a shoulder learns an amount and a date. Dates are those of the
-book's time zone already.
+reader's time zone already: the subscription's, or else the book's.
 """
 
 from __future__ import annotations
@@ -30,6 +30,16 @@ class Receipt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CreditReceipt:
+    """Money arrived for an invoice that is closed, or wants another amount."""
+
+    KIND: ClassVar = "credit_receipt"
+    money: Money
+    payment_id: UUID
+    paid_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalReminder:
     """A subscription renews in `days` days."""
 
@@ -42,11 +52,12 @@ class RenewalReminder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RenewalUnpaid:
-    """A renewal could not be collected; access lasts a while longer."""
+    """A period could not be collected; it may be paid, and access may last, a while longer."""
 
     KIND: ClassVar = "payment_failed"
     money: Money
-    access_until: date
+    has_access: bool
+    payable_until: date
     pay_link: str = field(repr=False)
 
 
@@ -60,10 +71,27 @@ class Expired:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cancelled:
-    """A subscription will not renew."""
+    """A subscription will end with the period that is paid."""
 
     KIND: ClassVar = "subscription_cancelled"
     access_until: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ended:
+    """A subscription has ended by its fan's wish, or with its creator."""
+
+    KIND: ClassVar = "subscription_ended"
+    ended_on: date
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialBegun:
+    """A trial has begun; what it costs to go on after it."""
+
+    KIND: ClassVar = "trial_begun"
+    money: Money
+    ends_on: date
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,17 +132,17 @@ class PhoneCode:
     minutes: int
 
 
-Letter = (
-    Receipt
-    | RenewalReminder
+OfASubscription = (
+    RenewalReminder
     | RenewalUnpaid
     | Expired
     | Cancelled
+    | Ended
+    | TrialBegun
     | TrialEnding
     | PriceChange
-    | PayoutSent
-    | PhoneCode
 )
+Letter = Receipt | CreditReceipt | PayoutSent | PhoneCode | OfASubscription
 
 
 class Words(NamedTuple):
@@ -132,6 +160,12 @@ def words_of(letter: Letter) -> Words:
                 "Your receipt",
                 f"We received {amount(money)} on {day(paid_on)}. Thank you. Payment {payment_id}.",
             )
+        case CreditReceipt(money=money, payment_id=payment_id, paid_on=paid_on):
+            return Words(
+                "Your receipt",
+                f"We received {amount(money)} on {day(paid_on)}. No invoice was open for it, so it "
+                f"is your credit. Payment {payment_id}.",
+            )
         case PayoutSent(money=money, payout_id=payout_id):
             return Words(
                 "Your payout", f"We sent you {amount(money)}, net of fees. Payout {payout_id}."
@@ -145,9 +179,7 @@ def words_of(letter: Letter) -> Words:
             return _of_a_subscription(letter)
 
 
-def _of_a_subscription(
-    letter: RenewalReminder | RenewalUnpaid | Expired | Cancelled | TrialEnding | PriceChange,
-) -> Words:
+def _of_a_subscription(letter: OfASubscription) -> Words:
     match letter:
         case RenewalReminder(money=money, days=days, renews_on=renews_on, pay_link=link):
             when = "today" if days == 0 else "tomorrow" if days == 1 else f"in {days} days"
@@ -156,10 +188,11 @@ def _of_a_subscription(
                 f"Your subscription renews {when}, on {day(renews_on)}, for {amount(money)}. "
                 f"Pay now: {link}",
             )
-        case RenewalUnpaid(money=money, access_until=until, pay_link=link):
+        case RenewalUnpaid(money=money, has_access=has_access, payable_until=until, pay_link=link):
+            then = "It stays open until" if has_access else "You can go on if you pay by"
             return Words(
                 "Your subscription is not paid",
-                f"We could not collect {amount(money)} for your subscription. It stays open until "
+                f"We could not collect {amount(money)} for your subscription. {then} "
                 f"{day(until)}. Pay now: {link}",
             )
         case Expired(ended_on=ended_on):
@@ -173,6 +206,17 @@ def _of_a_subscription(
                 "Your subscription is cancelled",
                 f"Your subscription is cancelled. It stays open until {day(until)}; "
                 "you will not be charged again.",
+            )
+        case Ended(ended_on=ended_on):
+            return Words(
+                "Your subscription has ended",
+                f"Your subscription ended on {day(ended_on)}. You will not be charged again.",
+            )
+        case TrialBegun(money=money, ends_on=ends_on):
+            return Words(
+                "Your trial has begun",
+                f"Your trial lasts until {day(ends_on)}. To go on after that costs "
+                f"{amount(money)}.",
             )
         case TrialEnding(money=money, ends_on=ends_on, pay_link=link):
             return Words(

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ledger.events import RenewalReminded
 from ledger.subscription import SubscriptionState
 from tests.api.clock_scenes import GROSS
 from tests.api.subscription_scenes import DUE_NEVER, LOCAL, Subscribers, days, hours
@@ -239,6 +240,10 @@ def test_a_price_that_changes_is_told_at_once_and_holds_after_the_notice(
     assert scene.due_at(subscription) == march(scene, 29)
     scene.until(april(scene, 1), subscription)
     assert scene.live_payment(subscription).money.amount == 2 * GROSS
+    # The reminders said so too.
+    events: Any = scene.ledger.events.get(subscription)
+    reminders = [event for event in events if isinstance(event, RenewalReminded)]
+    assert [each.money.amount for each in reminders] == [2 * GROSS] * 2
 
 
 def test_the_price_of_another_tier_wakes_in_vain_and_moves_nothing(scene: Subscribers) -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from api.notifications.texts import (
     Cancelled,
+    CreditReceipt,
+    Ended,
     Expired,
     Letter,
     PayoutSent,
@@ -21,6 +23,7 @@ from api.notifications.texts import (
     Receipt,
     RenewalReminder,
     RenewalUnpaid,
+    TrialBegun,
     TrialEnding,
     amount,
     words_of,
@@ -42,8 +45,16 @@ SAID: Final[dict[Letter, str]] = {
     RenewalReminder(money=PRICE, days=1, renews_on=DAY, pay_link=LINK): (
         f"Your subscription renews tomorrow, on 5 March 2026, for KES 1,250.00. Pay now: {LINK}"
     ),
-    RenewalUnpaid(money=PRICE, access_until=DAY, pay_link=LINK): (
+    CreditReceipt(money=PRICE, payment_id=ID, paid_on=DAY): (
+        "We received KES 1,250.00 on 5 March 2026. No invoice was open for it, so it is your "
+        f"credit. Payment {ID}."
+    ),
+    RenewalUnpaid(money=PRICE, has_access=True, payable_until=DAY, pay_link=LINK): (
         "We could not collect KES 1,250.00 for your subscription. It stays open until "
+        f"5 March 2026. Pay now: {LINK}"
+    ),
+    RenewalUnpaid(money=PRICE, has_access=False, payable_until=DAY, pay_link=LINK): (
+        "We could not collect KES 1,250.00 for your subscription. You can go on if you pay by "
         f"5 March 2026. Pay now: {LINK}"
     ),
     Expired(ended_on=DAY): (
@@ -53,6 +64,12 @@ SAID: Final[dict[Letter, str]] = {
     Cancelled(access_until=DAY): (
         "Your subscription is cancelled. It stays open until 5 March 2026; "
         "you will not be charged again."
+    ),
+    Ended(ended_on=DAY): (
+        "Your subscription ended on 5 March 2026. You will not be charged again."
+    ),
+    TrialBegun(money=PRICE, ends_on=DAY): (
+        "Your trial lasts until 5 March 2026. To go on after that costs KES 1,250.00."
     ),
     TrialEnding(money=PRICE, ends_on=DAY, pay_link=LINK): (
         f"Your trial ends on 5 March 2026. To go on for KES 1,250.00, pay here: {LINK}"
@@ -107,4 +124,6 @@ def test_an_amount_that_is_read_back_is_the_same(minor: int, currency: str) -> N
 
 def test_codes_and_links_are_not_in_what_a_log_would_show() -> None:
     assert "012345" not in repr(PhoneCode(code="012345", minutes=10))
-    assert LINK not in repr(RenewalUnpaid(money=PRICE, access_until=DAY, pay_link=LINK))
+    assert LINK not in repr(
+        RenewalUnpaid(money=PRICE, has_access=True, payable_until=DAY, pay_link=LINK)
+    )
