@@ -27,7 +27,7 @@ from ledger.accounts import GOODWILL, FanFunds, fan_funds
 from ledger.journal_entry import entry
 
 KEPT: Final[dict[str, Any]] = {"credit": 80_000, "goodwill": 20_000, **OF_FAN}
-RESERVES: Final = "Some is paid by credit and goodwill, which are kept for it."
+RESERVES: Final = "Credit and goodwill are kept for it."
 BY_CREDIT: Final = by.split_gross(80_000, PLAN)
 BY_GOODWILL: Final = by.split_gross(20_000, PLAN)
 OF_BOTH: Final[dict[str, Any]] = {**OF, "fan_id": FAN}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from projections.reader import Reader
 
 # An account that no line has touched since the position still has the balance that it had there.
-# Creators' accounts, of which there are many, are added up by what they are of.
+# Creators' and fans' accounts, of which there are many, are added up by what they are of.
 READ_COVERAGE: Final = """
     SELECT balances.currency, named.part,
            sum(greatest(past.balance, 0))::text, sum(greatest(-past.balance, 0))::text
@@ -34,6 +34,8 @@ READ_COVERAGE: Final = """
     CROSS JOIN LATERAL (
         SELECT CASE WHEN balances.account > 'creator:' AND balances.account < 'creator;'
                     THEN 'creator:' || split_part(balances.account, ':', 3)
+                    WHEN balances.account > 'fan:' AND balances.account < 'fan;'
+                    THEN 'fan:' || split_part(balances.account, ':', 3)
                     ELSE balances.account END AS part
     ) AS named
     GROUP BY balances.currency, named.part
@@ -60,6 +62,7 @@ class Owed:
     """What is owed, and to whom, in minor units."""
 
     creators: int
+    fans: int
     refunds_in_transit: int
     suspense: int
     taxes: int
@@ -67,7 +70,7 @@ class Owed:
     @property
     def total(self) -> int:
         """All of it."""
-        return self.creators + self.refunds_in_transit + self.suspense + self.taxes
+        return self.creators + self.fans + self.refunds_in_transit + self.suspense + self.taxes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +163,7 @@ def _coverage(currency: str, sums: Mapping[str, _Sum]) -> CurrencyCoverage:
         ),
         owed=Owed(
             creators=owed("creator:"),
+            fans=owed("fan:"),
             refunds_in_transit=owed("refunds:"),
             suspense=owed("suspense:"),
             taxes=owed("tax:"),

@@ -30,9 +30,10 @@ class AssetsData(BaseModel):
 
 
 class OwedData(BaseModel):
-    """What is owed, and to whom, in minor units."""
+    """What is owed, and to whom, in minor units; `fans` is their credit, with what was given."""
 
     creators: int
+    fans: int
     refunds_in_transit: int
     suspense: int
     taxes: int
@@ -95,6 +96,7 @@ def _covered(found: CurrencyCoverage) -> dict[str, Any]:
         },
         "owed": {
             "creators": owed.creators,
+            "fans": owed.fans,
             "refunds_in_transit": owed.refunds_in_transit,
             "suspense": owed.suspense,
             "taxes": owed.taxes,

@@ -263,6 +263,7 @@ def test_what_creators_are_owed_is_covered_until_somebody_takes_it(
             },
             "owed": {
                 "creators": 221_000,
+                "fans": 0,
                 "refunds_in_transit": 0,
                 "suspense": 25_000,
                 "taxes": 4_000,

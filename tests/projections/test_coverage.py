@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from ledger.accounts import CreatorFunds, creator_funds
+from ledger.accounts import GOODWILL, CreatorFunds, FanFunds, creator_funds, fan_funds
 from ledger.application import Ledger
 from ledger.commands import AddCapital, FundWallet, RemitTax
 from ledger.events import PostAdjustment
@@ -25,6 +25,7 @@ from tests.builders import (
     register_creator,
     report_success,
 )
+from tests.credit_book import GIVEN, CreditBook
 from tests.money_builders import (
     REASON,
     add_destination,
@@ -35,13 +36,12 @@ from tests.money_builders import (
     verify_destination,
 )
 from tests.projections.conftest import asker
-from tests.projections.histories import Clock
+from tests.projections.histories import Clock, Naive
 
 if TYPE_CHECKING:
     from ledger.database.connections import BookLocation
     from ledger.decisions import LedgerCommand
     from tests.projections.conftest import Ask
-    from tests.projections.histories import Naive
 
 
 def expected(balances: dict[tuple[str, str], int]) -> dict[str, tuple[int, int, int]]:
@@ -51,7 +51,7 @@ def expected(balances: dict[tuple[str, str], int]) -> dict[str, tuple[int, int, 
         held, owed, debts = found.get(currency, (0, 0, 0))
         if account.startswith(("provider:", "bank:")):
             held += amount
-        elif account.startswith(("creator:", "refunds:", "suspense:", "tax:")):
+        elif account.startswith(("creator:", "fan:", "refunds:", "suspense:", "tax:")):
             owed += max(-amount, 0)
             debts += max(amount, 0) if account.startswith("creator:") else 0
         found[currency] = (held, owed, debts)
@@ -156,3 +156,56 @@ def test_tax_that_was_paid_too_much_is_no_money_of_creators(
     )
     found = now_in(book)
     assert (found.assets.bank, found.owed.total, found.difference) == (600, 0, 600)
+
+
+def test_what_is_the_fans_is_owed_like_what_is_the_creators(book: BookLocation) -> None:
+    credit = CreditBook(book)
+    found = {step: now_in(book) for step in credit.live()}
+    credit.close()
+    assert {step: each.owed.fans for step, each in found.items()} == {
+        "subscribes": 0,
+        "is_given_goodwill": 5_000,
+        "pauses": 26_000,
+        "is_refunded": 25_000,
+        # Kept for an invoice, it is still the fan's.
+        "resumes": 25_000,
+        "pays": 0,
+        "pays_too_late": 31_000,
+        "is_reversed": 1_000,
+    }
+    naive = Naive(book.database)
+    assert told(Coverage(naive.head, [found["is_reversed"]])) == expected(
+        naive.balances(naive.head)
+    )
+
+
+def test_goodwill_has_to_be_brought_by_the_platform(book: BookLocation) -> None:
+    credit = CreditBook(book)
+    credit.subscribes()
+    before = now_in(book)
+    assert (before.difference, before.covered) == (3_100, True)
+    credit.is_given_goodwill()
+    after = now_in(book)
+    assert (after.difference, after.covered) == (3_100 - GIVEN, False)
+    fact = {"fact_id": uuid4(), "reference": "S", **envelope(None)}
+    credit.do(AddCapital(money=kes(GIVEN - 3_100), **fact))
+    assert (now_in(book).difference, now_in(book).covered) == (0, True)
+    credit.close()
+
+
+def test_the_credit_of_many_fans_is_one_part_however_it_is_looked_back_at(
+    book: BookLocation, ledger: Ledger
+) -> None:
+    accounts = [fan_funds(uuid4(), FanFunds.GOODWILL) for _ in range(3)]
+    for number, account in enumerate(accounts, 1):
+        given = entry("KES", (GOODWILL, number), (account, -number))
+        done(ledger, propose(PostAdjustment(adjustment_id=uuid4(), entry=given, reason=REASON)))
+    naive = Naive(book.database)
+
+    async def owed_to_fans(reader: Reader) -> list[int]:
+        found = [
+            await coverage(reader, as_of_position=position) for position in range(2, naive.head + 1)
+        ]
+        return [each.currencies[0].owed.fans for each in found]
+
+    assert asker(book)(owed_to_fans) == [1, 1, 1, 3, 3, 3, 6, 6]

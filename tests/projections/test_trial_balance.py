@@ -17,6 +17,7 @@ from projections.trial_balance import (
     trial_balance,
 )
 from tests.builders import initiate_payment, register_creator, report_success
+from tests.credit_book import CreditBook
 from tests.projections.conftest import asker
 from tests.projections.long_book import CREATORS
 
@@ -150,6 +151,29 @@ def test_a_prefix_picks_accounts(ask: Ask, naive: Naive) -> None:
             ]
 
     ask(scenario)
+
+
+def test_a_fans_accounts_are_among_them(book: BookLocation) -> None:
+    credit = CreditBook(book)
+    list(credit.live())
+    credit.close()
+
+    async def scenario(reader: Reader) -> None:
+        found = await paged(reader, 2)
+        balances = {(item.account, item.currency): item.balance for item in found}
+        assert await told(reader) == (await reader.position(), totals(balances))
+        fans = {
+            item.account.rpartition(":")[2]: (item.side, item.normal_balance)
+            for item in found
+            if item.account.startswith(f"fan:{credit.fan}:")
+        }
+        assert fans == {
+            "credit": (Side.LIABILITY, 1_000),
+            "goodwill": (Side.LIABILITY, 0),
+            "credit_reserved": (Side.LIABILITY, 0),
+        }
+
+    asker(book)(scenario)
 
 
 def test_all_pages_are_of_the_first_ones_position(ledger: Ledger, book: BookLocation) -> None:
