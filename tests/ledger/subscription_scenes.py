@@ -14,7 +14,7 @@ from ledger.accounts import GOODWILL, FanFunds, fan_funds
 from ledger.commands import Claim
 from ledger.events import PaymentMethod, PostAdjustment
 from ledger.invoices import invoice_id
-from ledger.postings import entry
+from ledger.journal_entry import entry
 from tests.builders import (
     NOON,
     initiate_payment,

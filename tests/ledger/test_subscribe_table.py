@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -70,7 +70,7 @@ def wished(scene: Callable[[], History]) -> History:
     return scene().given(subscribe(FAN, CREATOR, BASIC, PHONE, subscription_id=AGAIN))
 
 
-SCENES: Final = {
+SCENES: Final[Mapping[str, Callable[[], History]]] = {
     **{name: scene for name, scene in SUBSCRIPTION_STATES.items() if "closed" not in name},
     "trial, cancelled": lambda: trying().given(CANCEL),
     "cancelled, with credit": lambda: prepaid().given(CANCEL),
