@@ -151,7 +151,7 @@ ask for a refund    !ref asks !ref  !ref !ref !ref !ref !exc !ref
 refund the credit   !noc !noc !noc  !noc !noc !noc !noc crer !noc
 release             !rel rele !rel  !rel !rel !rel !rel !rel !rel
 refunded unasked    !dis unas !dis  !dis !dis !dis !dis untb !dis
-dispute lost        !dis lost !dis  !dis !dis !dis !dis lotb !dis
+dispute lost        !dis dlos !dis  !dis !dis !dis !dis lotb !dis
 """,
     "first period": """
                     inc    decl  ende tria   tend goin issu  over   odec
@@ -456,7 +456,7 @@ CELLS: Final[dict[str, Decided]] = {
         [RefundRequested, RefundSucceeded, ContradictionRecorded, CreditTakenBack],
         Verdict.APPLIED,
     ),
-    "lost": ([DisputeOpened, DisputeClosed], Verdict.APPLIED),
+    "dlos": ([DisputeOpened, DisputeClosed], Verdict.APPLIED),
     "lotb": (
         [DisputeOpened, ContradictionRecorded, DisputeClosed, CreditTakenBack],
         Verdict.APPLIED,
