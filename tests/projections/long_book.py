@@ -47,6 +47,11 @@ FILL: Final = """
     SELECT 1 + n, 'creator:' || stream(n) || ':pending', 'KES', -100, 51000
     FROM generate_series(1, 1000) AS n;
 
+    -- As if each payment were a subscription; every third is the first creator's.
+    INSERT INTO creator_subscriptions (position, creator_id, subscription_id)
+    SELECT n, stream(CASE WHEN n % 3 = 0 THEN 1 ELSE 1 + n % 1000 END), stream(n)
+    FROM generate_series(1001, 51000) AS n;
+
     -- The last 20,000 payments are pending; every third is the first creator's.
     INSERT INTO clock_due
     SELECT 'release', stream(n), stream(CASE WHEN n % 3 = 0 THEN 1 ELSE 1 + n % 1000 END),

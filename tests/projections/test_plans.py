@@ -12,12 +12,15 @@ import pytest
 from ledger.database.connections import READER_SETTINGS
 from ledger.events import CreatorRegistered, PaymentSucceeded
 from projections.account_entries import READ_ENTRIES, READ_ENTRIES_NEWEST_FIRST
+from projections.aggregates import READ_NEWER
 from projections.balances import READ_BALANCES, READ_BALANCES_AS_OF
+from projections.entitlements import READ_MOMENT, READ_UP_TO
 from projections.event_log import READ_LOG, READ_STREAM
 from projections.payments import READ_PAYMENTS
 from projections.payouts import READ_PAYOUTS
 from projections.reader import LOOK_UP_SETTINGS, POSITION_MAX, READ_HEAD, READ_POSITION_AT
 from projections.streams import READ_EVENTS
+from projections.subscribers import READ_STARTED
 from projections.transactions import READ_TRANSACTIONS
 from projections.trial_balance import READ_ACCOUNTS, READ_TRIAL_BALANCE
 from tests.projections.long_book import CREATORS, HEAD, LINES, creator
@@ -56,6 +59,18 @@ QUESTIONS: dict[str, tuple[str, Parameters]] = {
     ),
     "events": (READ_EVENTS, (creator(5), POSITION_MAX)),
     "payments": (READ_PAYMENTS, ([creator(n) for n in range(2_000, 2_064)], [POSITION_MAX] * 64)),
+    "newer": (READ_NEWER, ([creator(n) for n in range(2_000, 2_064)], [0] * 64)),
+    "moment": (READ_MOMENT, ["2026-03-01 12:00:00+00"]),
+    "up to": (READ_UP_TO, ([creator(n) for n in range(2_000, 2_064)], MOMENT)),
+    "subscribers": (
+        READ_STARTED,
+        {
+            "creator_id": creator(1),
+            "registered": CreatorRegistered.TOPIC,
+            "before": MOMENT,
+            "limit": 201,
+        },
+    ),
     "log": (READ_LOG, RANGE),
     "stream": (READ_STREAM, {**RANGE, "stream_id": creator(5)}),
     "accounts": (READ_ACCOUNTS, {**PAGE, "prefix": "creator:", "account": "", "currency": ""}),
