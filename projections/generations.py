@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import psycopg
 from psycopg import sql
 
 from projections.read_model import ReadModel, of, tracking_name
@@ -18,8 +19,6 @@ from projections.read_model import ReadModel, of, tracking_name
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
-
-    import psycopg
 
 READ_ALL: Final = """
     SELECT name, generation, version, state, coalesce(notification_id, 0), began_at,
@@ -29,8 +28,10 @@ READ_ALL: Final = """
     ORDER BY name, generation
 """
 NEXT_GENERATION: Final = "SELECT coalesce(max(generation), 0) + 1 FROM read_models WHERE name = %s"
+READ_LIVE_VERSION: Final = "SELECT version FROM read_models WHERE name = %s AND state = 'live'"
 INSERT: Final = """
-    INSERT INTO read_models (name, generation, version, state) VALUES (%s, %s, %s, %s)
+    INSERT INTO read_models (name, generation, version, state, tables)
+    VALUES (%s, %s, %s, %s, %s)
 """
 START_TRACKING: Final = "INSERT INTO ledger_tracking VALUES (%s, 0)"
 RETIRE: Final = """
@@ -45,9 +46,28 @@ UNPARK: Final = """
     UPDATE read_models SET parked_at = NULL, parked_error = NULL, parked_trace = NULL
     WHERE name = %s AND generation = %s AND parked_at IS NOT NULL
 """
-FORGET: Final = "DELETE FROM read_models WHERE name = %s AND generation = %s"
+FORGET: Final = "DELETE FROM read_models WHERE name = %s AND generation = %s RETURNING tables"
 FORGET_TRACKING: Final = "DELETE FROM ledger_tracking WHERE application_name = %s"
-LOCK_NAME: Final = "SELECT pg_advisory_lock(hashtextextended('hesabu: read model ' || %s, 0))"
+READ_RETIRED: Final = """
+    SELECT name, generation FROM read_models
+    WHERE state = 'retired' AND retired_at < now() - make_interval(secs => %s)
+    ORDER BY name, generation
+"""
+
+LOCK: Final = """
+    SELECT pg_advisory_xact_lock(
+        hashtextextended('hesabu: read model ' || current_schema() || '.' || %s, 0))
+"""
+TRY_LOCK: Final = """
+    SELECT pg_try_advisory_lock(
+        hashtextextended('hesabu: read model ' || current_schema() || '.' || %s, 0))
+"""
+"""Whoever builds a model holds it, for as long as they are connected."""
+
+SET_DROP_TIMEOUT: Final = "SET LOCAL lock_timeout = '100ms'"
+"""So long at most do those wait behind a drop who still read what is dropped."""
+DROP_AFTER_SECONDS: Final = 60.0
+"""Longer than any query takes that began with the old generation."""
 
 READERS: Final = ("hesabu_app", "hesabu_dispatcher", "hesabu_clock", "hesabu_auditor")
 WRITERS: Final = ("hesabu_projector", "hesabu_rebuilder")
@@ -78,9 +98,10 @@ def begin(connection: psycopg.Connection[Any], model: type[ReadModel], *, state:
     assert row is not None  # noqa: S101 - an aggregate has a row
     number = int(row[0])
     connection.execute(of(model.tables, number))
-    for table in model.names:
-        _grant(connection, of(table, number))
-    connection.execute(INSERT, (model.name, number, model.version, state))
+    tables = [of(table, number) for table in model.names]
+    for table in tables:
+        _grant(connection, table)
+    connection.execute(INSERT, (model.name, number, model.version, state, tables))
     connection.execute(START_TRACKING, (tracking_name(model.name, number),))
     return number
 
@@ -100,35 +121,52 @@ def _grant(connection: psycopg.Connection[Any], table: str) -> None:
 
 
 def ensure(connection: psycopg.Connection[Any], models: Iterable[type[ReadModel]]) -> list[str]:
-    """Begin what is not there: a first generation is read at once, a newer version is built.
+    """Begin what is not there, to be read at once; the names of what is read in an older version.
 
-    Run at deployment, by whoever may create tables. The names of models that are to be built.
+    Run at deployment, by whoever may create tables.
     """
-    building: list[str] = []
+    outdated: list[str] = []
     for model in models:
-        with connection.transaction():
-            connection.execute(
-                "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-                (f"hesabu: read model {model.name}",),
-            )
-            known = [each for each in generations(connection) if each.name == model.name]
-            if not any(each.state == "live" for each in known):
-                begin(connection, model, state="live")
-            elif max(each.version for each in known) < model.version:
-                begin(connection, model, state="building")
-                building.append(model.name)
-    return building
+        version = _live_version(connection, model)
+        if version is None:
+            with connection.transaction():
+                connection.execute(LOCK, (model.name,))
+                if _live_version(connection, model) is None:
+                    begin(connection, model, state="live")
+        elif version < model.version:
+            outdated.append(model.name)
+    return outdated
 
 
-def drop(connection: psycopg.Connection[Any], model: type[ReadModel], number: int) -> None:
-    """Drop a generation's tables, in a transaction of its own."""
+def _live_version(connection: psycopg.Connection[Any], model: type[ReadModel]) -> int | None:
+    row = connection.execute(READ_LIVE_VERSION, (model.name,)).fetchone()
+    return None if row is None else int(row[0])
+
+
+def drop(connection: psycopg.Connection[Any], name: str, number: int) -> None:
+    """Drop a generation's tables, whatever they were, in a transaction of its own.
+
+    Raises psycopg's `LockNotAvailable` when somebody reads them: nobody is kept waiting behind it.
+    """
     with connection.transaction():
-        connection.execute("SET LOCAL lock_timeout = '2s'")
-        for table in model.names:
-            connection.execute(
-                sql.SQL("DROP TABLE IF EXISTS {table}").format(
-                    table=sql.Identifier(of(table, number))
+        connection.execute(SET_DROP_TIMEOUT)
+        for (tables,) in connection.execute(FORGET, (name, number)).fetchall():
+            for table in tables:
+                connection.execute(
+                    sql.SQL("DROP TABLE IF EXISTS {table}").format(table=sql.Identifier(table))
                 )
-            )
-        connection.execute(FORGET, (model.name, number))
-        connection.execute(FORGET_TRACKING, (tracking_name(model.name, number),))
+        connection.execute(FORGET_TRACKING, (tracking_name(name, number),))
+
+
+def drop_retired(
+    connection: psycopg.Connection[Any], *, after_seconds: float = DROP_AFTER_SECONDS
+) -> list[tuple[str, int]]:
+    """Drop what nobody reads any more; those that somebody holds are dropped another time."""
+    dropped: list[tuple[str, int]] = []
+    for name, number in connection.execute(READ_RETIRED, (after_seconds,)).fetchall():
+        try:
+            drop(connection, name, number)
+        except psycopg.errors.LockNotAvailable:
+            continue
+        dropped.append((name, number))
+    return dropped

@@ -6,7 +6,8 @@ that one. So nobody reads half of a generation, and a flip needs no lock.
 
     LedgerError
     ├── Unavailable
-    │   └── ReadModelBehind      it is not at `min_position` yet; ask again in a moment
+    │   ├── ReadModelBehind      it is not at `min_position` yet; ask again in a moment
+    │   └── ReadModelMissing     no generation of it was ever begun
     └── PositionNotReached       the log itself is not there yet
 """
 
@@ -14,6 +15,8 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import psycopg
 
 from ledger.errors import Unavailable
 from projections.read_model import ReadModel, of
@@ -47,6 +50,12 @@ class ReadModelBehind(Unavailable):
     code = "read_model_behind"
 
 
+class ReadModelMissing(Unavailable):
+    """This read model is not there yet. Run `hesabu migrate`."""
+
+    code = "read_model_missing"
+
+
 class Answer(NamedTuple):
     """Rows, without the two leading columns, and the position at which they are true."""
 
@@ -73,7 +82,7 @@ class LiveModel:
 
         It begins with `SELECT model.generation, model.position, …` and always gives a row (a left
         join). Rows whose third column is null are left out. Raises `ReadModelBehind`,
-        `PositionNotReached` or `ReadUnavailable`.
+        `ReadModelMissing`, `PositionNotReached` or `ReadUnavailable`.
         """
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + WAIT_SECONDS_MAX
@@ -95,8 +104,14 @@ class LiveModel:
             used = self._generation
             if used is None:
                 rows = await self._reader.fetch(READ_LIVE, [self._name])
+                if not rows:
+                    raise ReadModelMissing
                 used = int(rows[0][0])
-            rows = await self._reader.fetch(self._on(query, used), parameters)
+            try:
+                rows = await self._reader.fetch(self._on(query, used), parameters)
+            except psycopg.errors.UndefinedTable:
+                # Nobody asked here since before the flip, and the old generation is gone.
+                rows = []
             if rows and rows[0][0] == used:
                 self._generation = used
                 found = [row[3:] for row in rows if row[3] is not None]

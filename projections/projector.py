@@ -1,14 +1,15 @@
 """The projector: feeds the log to every read model, in batches, each exactly once.
 
-    wake (NOTIFY, or every 250 ms) ─▶ read a batch, decode it once ─▶ for each read model one
-    transaction: its tracking row from where it was (compare-and-set), its events
+    wake (NOTIFY, or every 250 ms) ─▶ read a batch, decode it once ─▶ each read model applies it in
+    a transaction of its own (projections/feeder.py)
 
 Read models stand where they stand: one that is behind, or was parked, is fed by itself and holds up
-no other. A batch cut in half by a crash was not applied at all; the same batch twice moves no
-tracking row twice. Any number of projectors may run: the one whose row has moved applies nothing.
+no other. An event that a model cannot apply parks that model just before it, with the error in
+`read_models`; it is tried again now and then, so that after a fix it goes on by itself.
 
-An event that a model cannot apply parks that model just before it, with the error in `read_models`;
-it is tried again now and then, so that after a fix it goes on from there by itself.
+Any number of projectors may run. One of them leads, by a lock of its session; the others only look
+whether it is still there, and whether what it should feed moves. That spares work and protects
+nothing: whoever applies a batch moves the tracking row from where it was, or applies nothing.
 """
 
 from __future__ import annotations
@@ -17,177 +18,39 @@ import threading
 import time
 import traceback
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final
 
 import psycopg
 import structlog
 
-from ledger.serialization import UPCASTERS, decode_event
-from projections.generations import PARK, UNPARK, Generation, generations
-from projections.read_model import ReadModel, Recorded, Tables, tracking_name
+from projections.feeder import ADVANCE, Batch, Feeder, PoisonedError, connect_to_fill
+from projections.generations import PARK, Generation, generations
+from projections.read_model import ReadModel, tracking_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from typing import LiteralString
     from zoneinfo import ZoneInfo
-
-    from eventsourcing.persistence import Notification
 
     from ledger.application import Ledger
 
 logger = structlog.get_logger()
 
-BATCH: Final = 2_000
 POLL_SECONDS: Final = 0.25
+STANDBY_SECONDS: Final = 1.0
+"""So often does a projector that does not lead look whether it should."""
+STANDS_STILL_SECONDS: Final = 3.0
+"""A generation that is behind and stands still so long is fed by whoever sees it."""
 RETRY_PARKED_SECONDS: Final = 30.0
 REST_AFTER_ERROR_SECONDS: Final = 1.0
 
-ADVANCE: Final = """
-    UPDATE ledger_tracking SET notification_id = %s
-    WHERE application_name = %s AND notification_id = %s
+LEAD: Final = """
+    SELECT pg_try_advisory_lock(hashtextextended('hesabu: projector of ' || current_schema(), 0))
 """
+READ_HEAD: Final = "SELECT max(position) FROM turns"
 
-
-class PoisonedError(Exception):
-    """A read model cannot apply the event at `position`."""
-
-    def __init__(self, position: int, error: Exception) -> None:
-        super().__init__(position)
-        self.position = position
-        self.error = error
-
-
-class Unreadable(NamedTuple):
-    """An event that could not be decoded: a poison for whoever reads its topic."""
-
-    position: int
-    topic: str
-    error: Exception
-
-
-Batch = Sequence[Recorded | Unreadable]
-
-
-class Feeder:
-    """Reads and decodes batches of the log, and applies them to generations of read models."""
-
-    def __init__(self, ledger: Ledger, models: Iterable[type[ReadModel]], zone: ZoneInfo) -> None:
-        self._ledger = ledger
-        self._zone = zone
-        self.models = {model.name: model() for model in models}
-        self._topics = {
-            name: model.topics() | _older_topics(model.topics())
-            for name, model in self.models.items()
-        }
-
-    def read(self, position: int, wanted: Iterable[str], limit: int = BATCH) -> tuple[Batch, int]:
-        """The events after a position, decoded if one of the wanted models reads them.
-
-        With the position of the last of them: the same as given when there are none.
-        """
-        notifications = self._ledger.recorder.select_notifications(
-            position, limit, inclusive_of_start=False
-        )
-        topics = frozenset[str]().union(*(self._topics[name] for name in wanted))
-        batch = [_decoded(each) for each in notifications if each.topic in topics]
-        return batch, notifications[-1].id if notifications else position
-
-    def apply(
-        self,
-        connection: psycopg.Connection[Any],
-        generation: Generation,
-        batch: Batch,
-        up_to: int,
-    ) -> bool:
-        """Apply a batch to one generation in one transaction; False when somebody else did.
-
-        Raises `PoisonedError` when an event cannot be applied; what is before it was.
-        """
-        model = self.models[generation.name]
-        mine: list[Recorded] = []
-        for each in batch:
-            if each.position <= generation.position:
-                continue
-            if isinstance(each, Unreadable):
-                if each.topic in self._topics[generation.name]:
-                    self._commit(connection, model, generation, mine, each.position - 1)
-                    raise PoisonedError(each.position, each.error) from each.error
-            elif type(each.event) in model.reads:
-                mine.append(each)
-        try:
-            return self._commit(connection, model, generation, mine, up_to)
-        except (psycopg.OperationalError, psycopg.InterfaceError):
-            raise
-        except Exception:
-            self._find_the_poison(connection, model, generation, mine)
-            # Alone each of them could be applied: then it was not an event.
-            raise
-
-    def _commit(
-        self,
-        connection: psycopg.Connection[Any],
-        model: ReadModel,
-        generation: Generation,
-        events: Sequence[Recorded],
-        up_to: int,
-    ) -> bool:
-        name = tracking_name(generation.name, generation.number)
-        with connection.transaction():
-            moved = connection.execute(ADVANCE, (up_to, name, generation.position))
-            if moved.rowcount != 1:
-                return False
-            if events:
-                model.apply(Tables(connection, generation.number, self._zone), events)
-        return True
-
-    def _find_the_poison(
-        self,
-        connection: psycopg.Connection[Any],
-        model: ReadModel,
-        generation: Generation,
-        events: Sequence[Recorded],
-    ) -> None:
-        """Apply events one by one, up to the one that cannot be. Raises `PoisonedError` for it."""
-        position = generation.position
-        for each in events:
-            step = generation._replace(position=position)
-            try:
-                if not self._commit(connection, model, step, [each], each.position):
-                    return
-            except (psycopg.OperationalError, psycopg.InterfaceError):
-                raise
-            except Exception as error:
-                before = each.position - 1
-                if before > position:
-                    self._commit(connection, model, step, [], before)
-                raise PoisonedError(each.position, error) from error
-            position = each.position
-
-
-def _older_topics(topics: frozenset[str]) -> frozenset[str]:
-    """Topics that are no longer written and become one of these."""
-    older = set[str]()
-    for topic in UPCASTERS:
-        newest = topic
-        while newest in UPCASTERS:
-            newest = UPCASTERS[newest][0]
-        if newest in topics:
-            older.add(topic)
-    return frozenset(older)
-
-
-def _decoded(notification: Notification) -> Recorded | Unreadable:
-    try:
-        event = decode_event(
-            notification.topic,
-            notification.state,
-            originator_id=UUID(str(notification.originator_id)),
-            originator_version=notification.originator_version,
-        )
-    except Exception as error:  # noqa: BLE001 - whatever it is, it is told where it is parked
-        return Unreadable(notification.id, notification.topic, error)
-    return Recorded(notification.id, event)
+Fed = tuple[str, int, int | None]
+"""A generation by name and number, and the event at which it is parked."""
 
 
 class Projector:
@@ -204,7 +67,8 @@ class Projector:
         self._ledger = ledger
         self._feeder = Feeder(ledger, models, zone)
         self._monotonic = monotonic
-        self._retry_at: dict[tuple[str, int], float] = {}
+        self._rests_until: dict[Fed, float] = {}
+        self._stands_since: dict[tuple[str, int], tuple[int, float]] = {}
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -215,23 +79,48 @@ class Projector:
         """Follow the log until stopped, whatever happens to the connection."""
         while not self._stopping.is_set():
             try:
-                with self._ledger.book.connect_reader() as connection:
-                    connection.execute("LISTEN ledger_events")
-                    while not self._stopping.is_set():
-                        while self.catch_up(connection) and not self._stopping.is_set():
-                            pass
-                        for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
-                            pass
+                with connect_to_fill(self._ledger.book) as connection:
+                    self._stand_by(connection)
+                    self._follow(connection)
             except Exception:
                 # Whatever it is, the tracking rows stand; try again on a new connection.
                 logger.exception("projecting_interrupted")
                 self._stopping.wait(REST_AFTER_ERROR_SECONDS)
 
+    def _stand_by(self, connection: psycopg.Connection[Any]) -> None:
+        """Return once this projector leads, or is told to stop."""
+        while not self._stopping.is_set() and not _first(connection, LEAD):
+            if self._something_stands_still(connection):
+                self.catch_up(connection)
+            self._stopping.wait(STANDBY_SECONDS)
+
+    def _follow(self, connection: psycopg.Connection[Any]) -> None:
+        connection.execute("LISTEN ledger_events")
+        while not self._stopping.is_set():
+            while self.catch_up(connection) and not self._stopping.is_set():
+                pass
+            for _ in connection.notifies(timeout=POLL_SECONDS, stop_after=1):
+                pass
+
+    def _something_stands_still(self, connection: psycopg.Connection[Any]) -> bool:
+        """Whether who leads feeds nothing: stopped, or behind a line that was cut."""
+        head, now = int(_first(connection, READ_HEAD)), self._monotonic()
+        stood, self._stands_since = self._stands_since, {}
+        for each in generations(connection):
+            if each.position >= head or each.parked_at is not None or not self._is_fed(each):
+                continue
+            key = (each.name, each.number)
+            position, since = stood.get(key, (-1, now))
+            self._stands_since[key] = (
+                (position, since) if position == each.position else (each.position, now)
+            )
+        return any(now - since > STANDS_STILL_SECONDS for _, since in self._stands_since.values())
+
     def catch_up(self, connection: psycopg.Connection[Any]) -> int:
         """Feed one batch to each live generation; how many went on."""
         by_position: dict[int, list[Generation]] = defaultdict(list)
         for generation in generations(connection):
-            if self._is_to_be_fed(generation):
+            if self._is_fed(generation) and not self._rests(generation):
                 by_position[generation.position].append(generation)
         went_on = 0
         # Those at the head first: who is behind holds up nobody.
@@ -244,17 +133,18 @@ class Projector:
                 went_on += self._feed(connection, generation, batch, up_to)
         return went_on
 
-    def _is_to_be_fed(self, generation: Generation) -> bool:
-        if generation.state != "live" or generation.name not in self._feeder.models:
-            return False
-        if generation.parked_at is None:
-            return True
-        now = self._monotonic()
-        key = (generation.name, generation.number)
-        if now < self._retry_at.setdefault(key, now):
-            return False
-        self._retry_at[key] = now + RETRY_PARKED_SECONDS
-        return True
+    def _is_fed(self, generation: Generation) -> bool:
+        """Whether it is read, and of this version: another one's tables are not ours to fill."""
+        model = self._feeder.models.get(generation.name)
+        return (
+            generation.state == "live" and model is not None and model.version == generation.version
+        )
+
+    def _rests(self, generation: Generation) -> bool:
+        return self._monotonic() < self._rests_until.get(_fed(generation), 0.0)
+
+    def _rest(self, generation: Generation, seconds: float) -> None:
+        self._rests_until[_fed(generation)] = self._monotonic() + seconds
 
     def _feed(
         self,
@@ -263,20 +153,51 @@ class Projector:
         batch: Batch,
         up_to: int,
     ) -> bool:
-        name, number = generation.name, generation.number
         try:
-            fed = self._feeder.apply(connection, generation, batch, up_to)
-        except psycopg.errors.LockNotAvailable:
-            return False
+            return self._feeder.apply(connection, generation, batch, up_to)
         except PoisonedError as poison:
-            if generation.parked_at != poison.position:
-                logger.exception("read_model_parked", model=name, position=poison.position)
-            trace = "".join(traceback.format_exception(poison.error))
-            error = f"{type(poison.error).__name__}: {poison.error}"
-            connection.execute(PARK, (poison.position, error, trace, name, number))
-            self._retry_at[name, number] = self._monotonic() + RETRY_PARKED_SECONDS
-            return False
-        if fed and generation.parked_at is not None:
-            connection.execute(UNPARK, (name, number))
-            logger.info("read_model_goes_on", model=name, position=up_to)
-        return fed
+            self._park(connection, generation, poison)
+        except (psycopg.OperationalError, psycopg.InterfaceError):
+            if connection.closed or connection.broken:
+                raise
+            # One that is held, or too slow, must not stop the others.
+            logger.exception("read_model_interrupted", model=generation.name)
+            self._rest(generation, REST_AFTER_ERROR_SECONDS)
+        return False
+
+    def _park(
+        self, connection: psycopg.Connection[Any], generation: Generation, poison: PoisonedError
+    ) -> None:
+        name, number = generation.name, generation.number
+        before = poison.position - 1
+        if generation.parked_at != poison.position:
+            logger.error(
+                "read_model_parked", model=name, position=poison.position, exc_info=poison.error
+            )
+        with connection.transaction():
+            # It may have gone on meanwhile, by a projector that knows better.
+            if connection.execute(ADVANCE, (before, tracking_name(name, number), before)).rowcount:
+                connection.execute(PARK, (*told(poison), name, number))
+        self._rest(generation._replace(parked_at=poison.position), RETRY_PARKED_SECONDS)
+
+
+def told(poison: PoisonedError) -> tuple[int, str, str]:
+    """What is told of a poison: the event's position, the error, and its traceback."""
+    error = poison.error
+    trace = "".join(traceback.format_exception(error))
+    # PostgreSQL's text knows no NUL.
+    return (
+        poison.position,
+        f"{type(error).__name__}: {error}".replace("\0", "\\0"),
+        trace.replace("\0", "\\0"),
+    )
+
+
+def _fed(generation: Generation) -> Fed:
+    return generation.name, generation.number, generation.parked_at
+
+
+def _first(connection: psycopg.Connection[Any], query: LiteralString) -> Any:  # noqa: ANN401 - SQL's
+    row = connection.execute(query).fetchone()
+    assert row is not None  # noqa: S101 - these give one
+    return row[0]

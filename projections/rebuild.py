@@ -1,56 +1,65 @@
 """A read model is built anew from the log while everything works: `hesabu projections rebuild`.
 
-    begin a generation beside the live one ─▶ fill it, as fast as it goes ─▶ compare ─▶ the last
-    events, both standing still at one position ─▶ flip ─▶ the old one is dropped later
+    begin a generation beside the live one ─▶ fill it, as fast as it goes, to where the live one is
+    ─▶ compare, both seen at that one position ─▶ fill it to the head ─▶ flip ─▶ the old one is
+    dropped later
 
-Nobody who reads or writes the ledger waits for any of it. Only for the flip is the live generation
-held where it is, for a moment: its tracking row is locked, so that both are at one position, where
-they are compared row by row. A crash at any time leaves the live generation as it was; a building
-one is gone on with.
+Nobody who reads or writes the ledger waits for any of it. Only what feeds this one model waits, and
+only while its tracking row is held: for the moment in which both are brought to one position, where
+a snapshot is taken that is compared at leisure; and for the flip, which lets go and tries again
+when its moment gets too long. A crash at any time leaves the live generation as it was; one that is
+building is gone on with.
 """
 
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import psycopg
-from psycopg import sql
 
+from projections.differences import Difference, differences
+from projections.feeder import Feeder, PoisonedError, connect_to_fill
 from projections.generations import (
-    LOCK_NAME,
     MAKE_LIVE,
+    PARK,
     RETIRE,
-    UNPARK,
+    TRY_LOCK,
     Generation,
     begin,
     drop,
     generations,
 )
-from projections.projector import Feeder
-from projections.read_model import ReadModel, of, tracking_name
+from projections.projector import told
+from projections.read_model import ReadModel, tracking_name
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import LiteralString
     from zoneinfo import ZoneInfo
 
     from ledger.application import Ledger
 
 BATCH: Final = 10_000
 LAST_PIECE: Final = 500
-"""Events that may be missing when the flip begins: so short is it held."""
-HOLD_SECONDS_MAX: Final = 2.0
-DROP_AFTER_SECONDS: Final = 60
-"""Longer than any query takes that began with the old generation."""
+"""Events that may be missing while the live generation is held."""
+HOLD_SECONDS_MAX: Final = 0.1
+TRY_AGAIN_SECONDS: Final = 0.05
 
-HOLD: Final = """
-    SELECT application_name, notification_id FROM ledger_tracking
-    WHERE application_name = ANY(%s) ORDER BY application_name FOR UPDATE
+SHORTLY: Final = """
+    SELECT set_config('lock_timeout', '100ms', true),
+           set_config('statement_timeout', '100ms', true),
+           set_config('idle_in_transaction_session_timeout', '1s', true)
 """
-READ_HEAD: Final = "SELECT coalesce(max(position), 0) FROM turns"
-READ_RETIRED: Final = """
-    SELECT generation FROM read_models
-    WHERE name = %s AND state = 'retired' AND retired_at < now() - make_interval(secs => %s)
+HOLD: Final = """
+    SELECT notification_id FROM ledger_tracking WHERE application_name = %s FOR UPDATE
+"""
+SNAPSHOT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+READ_HEAD: Final = "SELECT max(position) FROM turns"
+BEGIN_FILLING: Final = """
+    UPDATE read_models SET filling_since = now(), filling_from = %s
+    WHERE name = %s AND generation = %s
 """
 
 
@@ -63,20 +72,32 @@ class Progress(NamedTuple):
     seconds_left: float
 
 
-class Difference(NamedTuple):
-    """Rows of a table that only one of two generations has."""
-
-    table: str
-    only_old: int
-    only_new: int
-
-
 class Rebuilt(NamedTuple):
-    """A new generation is read. `differences` are empty where it says what the old one said."""
+    """A new generation is read. `differences` are empty where it says what the old one said.
+
+    They are None where the old one was of another version, or could not be brought to where the
+    new one was: then there is nothing to compare.
+    """
 
     generation: int
     position: int
-    differences: list[Difference]
+    differences: list[Difference] | None
+
+
+class RebuildError(Exception):
+    """This read model cannot be built now."""
+
+
+class BeingRebuiltError(RebuildError):
+    """Somebody else builds this read model at the moment."""
+
+
+class NewerVersionError(RebuildError):
+    """This read model is there in a newer version than this code's."""
+
+
+class StoppedError(RebuildError):
+    """The rebuild was told to stop; it can be gone on with."""
 
 
 class Rebuild:
@@ -89,57 +110,58 @@ class Rebuild:
         zone: ZoneInfo,
         *,
         tell: Callable[[Progress], None] = lambda _: None,
+        stopping: Callable[[], bool] = lambda: False,
     ) -> None:
         self._ledger = ledger
         self._model = model
         self._feeder = Feeder(ledger, [model], zone)
         self._tell = tell
+        self._stopping = stopping
 
     def run(self) -> Rebuilt:
-        """Build, compare, flip. Raises `PoisonedError` where the log cannot be applied."""
-        with self._connect() as connection:
-            connection.execute(LOCK_NAME, (self._model.name,))
-            number = self._building(connection)
+        """Build, compare, flip.
+
+        Raises `PoisonedError` where the log cannot be applied, or a `RebuildError`.
+        """
+        with self._building() as (connection, number):
+            found = self._compare(connection, number)
             self._fill(connection, number)
-            return self._flip(connection, number)
+            while (position := self._flip(connection, number)) is None:
+                time.sleep(TRY_AGAIN_SECONDS)
+                self._fill(connection, number)
+            return Rebuilt(number, position, found)
 
-    def drop_retired(self, *, after_seconds: float = DROP_AFTER_SECONDS) -> list[int]:
-        """Drop generations that nobody reads any more; those that somebody holds another time."""
-        dropped: list[int] = []
-        with self._connect() as connection:
-            retired = connection.execute(READ_RETIRED, (self._model.name, after_seconds))
-            for (number,) in retired.fetchall():
-                try:
-                    drop(connection, self._model, number)
-                except psycopg.errors.LockNotAvailable:
-                    continue
-                dropped.append(number)
-        return dropped
-
-    def compare(self) -> list[Difference]:
+    def compare(self) -> list[Difference] | None:
         """Build beside the live generation, compare at one position, and throw it away again."""
-        with self._connect() as connection:
-            connection.execute(LOCK_NAME, (self._model.name,))
-            number = self._building(connection)
-            self._fill(connection, number)
-            with connection.transaction():
-                live, new = self._hold(connection, number)
-                differences = self._differences(connection, live.number, new.number)
-            drop(connection, self._model, number)
-            return differences
+        with self._building() as (connection, number):
+            try:
+                return self._compare(connection, number)
+            finally:
+                drop(connection, self._model.name, number)
 
-    def _connect(self) -> psycopg.Connection[Any]:
-        # A building generation is gone on with after a crash, wherever its tracking row says.
-        settings = {"synchronous_commit": "off", "lock_timeout": "5s", "jit": "off"}
-        return psycopg.connect(self._ledger.book.conninfo(settings), autocommit=True)
-
-    def _building(self, connection: psycopg.Connection[Any]) -> int:
+    @contextmanager
+    def _building(self) -> Iterator[tuple[psycopg.Connection[Any], int]]:
         """The generation that is being built, by this version of the code; begun if none is."""
-        for each in self._generations(connection):
+        name = self._model.name
+        with connect_to_fill(self._ledger.book) as connection:
+            if not _first(connection, TRY_LOCK, name):
+                raise BeingRebuiltError(name)
+            number = self._begun(connection)
+            try:
+                yield connection, number
+            except PoisonedError as poison:
+                connection.execute(PARK, (*told(poison), name, number))
+                raise
+
+    def _begun(self, connection: psycopg.Connection[Any]) -> int:
+        known = self._generations(connection)
+        if any(each.version > self._model.version for each in known):
+            raise NewerVersionError(self._model.name)
+        for each in known:
             if each.state == "building":
                 if each.version == self._model.version:
                     return each.number
-                drop(connection, self._model, each.number)
+                drop(connection, each.name, each.number)
         with connection.transaction():
             return begin(connection, self._model, state="building")
 
@@ -149,76 +171,120 @@ class Rebuild:
     def _generation(self, connection: psycopg.Connection[Any], number: int) -> Generation:
         return next(each for each in self._generations(connection) if each.number == number)
 
-    def _fill(self, connection: psycopg.Connection[Any], number: int) -> None:
-        began, generation = time.monotonic(), self._generation(connection, number)
-        first = generation.position
-        while True:
-            batch, up_to = self._feeder.read(generation.position, [self._model.name], BATCH)
-            if up_to == generation.position:
-                return
-            self._feeder.apply(connection, generation, batch, up_to)
+    def _live(self, connection: psycopg.Connection[Any]) -> Generation | None:
+        return next((each for each in self._generations(connection) if each.state == "live"), None)
+
+    def _fill(
+        self, connection: psycopg.Connection[Any], number: int, *, up_to: int | None = None
+    ) -> None:
+        """Feed a generation up to a position, or until it is near the head."""
+        generation = self._generation(connection, number)
+        pace = _Pace(generation.position)
+        connection.execute(BEGIN_FILLING, (generation.position, generation.name, number))
+        while up_to is None or generation.position < up_to:
+            if self._stopping():
+                raise StoppedError(generation.name)
+            limit = BATCH if up_to is None else min(BATCH, up_to - generation.position)
+            batch, last = self._feeder.read(generation.position, [generation.name], limit)
+            self._feeder.apply(connection, generation, batch, last)
             generation = self._generation(connection, number)
-            head = int(connection.execute(READ_HEAD).fetchone()[0])  # type: ignore[index]
-            seconds = max(time.monotonic() - began, 1e-9)
-            rate = (generation.position - first) / seconds
-            left = head - generation.position
-            self._tell(Progress(generation.position, head, rate, left / rate if rate else 0.0))
-            if left <= LAST_PIECE:
+            head = int(_first(connection, READ_HEAD))
+            self._tell(pace.at(generation.position, head))
+            if up_to is None and head - generation.position <= LAST_PIECE:
                 return
 
-    def _flip(self, connection: psycopg.Connection[Any], number: int) -> Rebuilt:
+    def _compare(self, connection: psycopg.Connection[Any], number: int) -> list[Difference] | None:
+        """Compare with the live generation, at the first position where both can be seen."""
         while True:
+            live, new = self._live(connection), self._generation(connection, number)
+            if live is None or live.version != new.version:
+                return None
+            if new.position > live.position:
+                if not self._brings_up(connection, live, new.position):
+                    return None
+                continue
+            self._fill(connection, number, up_to=live.position)
+            if self._see_both(connection, live, number):
+                try:
+                    return differences(connection, self._model, old=live.number, new=number)
+                finally:
+                    connection.execute("ROLLBACK")
+            time.sleep(TRY_AGAIN_SECONDS)
+
+    def _brings_up(
+        self, connection: psycopg.Connection[Any], live: Generation, position: int
+    ) -> bool:
+        """Whether the live generation can be fed to a position that it has not reached."""
+        try:
+            self._fill(connection, live.number, up_to=position)
+        except PoisonedError:
+            return False
+        return True
+
+    def _see_both(self, connection: psycopg.Connection[Any], live: Generation, number: int) -> bool:
+        """Begin a transaction that sees both at one position; False when it was too much."""
+        try:
+            with connect_to_fill(self._ledger.book) as holder, holder.transaction():
+                position, new = self._hold(holder, live), self._generation(connection, number)
+                missing = position - new.position
+                if not 0 <= missing <= LAST_PIECE:
+                    return False
+                if missing:
+                    with connection.transaction():
+                        connection.execute(SHORTLY)
+                        self._catch_up(connection, new, missing)
+                connection.execute(SNAPSHOT)
+                # The first statement takes the snapshot; from then on the live one may move.
+                _first(connection, READ_HEAD)
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
+            return False
+        return True
+
+    def _catch_up(self, connection: psycopg.Connection[Any], new: Generation, missing: int) -> None:
+        batch, last = self._feeder.read(new.position, [new.name], missing)
+        self._feeder.apply(connection, new, batch, last)
+
+    def _hold(self, connection: psycopg.Connection[Any], live: Generation) -> int:
+        """Keep the live generation where it is, until the transaction ends; its position."""
+        connection.execute(SHORTLY)
+        return int(_first(connection, HOLD, tracking_name(live.name, live.number)))
+
+    def _flip(self, connection: psycopg.Connection[Any], number: int) -> int | None:
+        """Let the new generation be read, from the live one's position or later; None: not now."""
+        live, new = self._live(connection), self._generation(connection, number)
+        try:
             with connection.transaction():
-                live, new = self._hold(connection, number)
-                if abs(live.position - new.position) <= LAST_PIECE * 4:
-                    new = self._catch_up(connection, live, new)
-                    same_version = live.version == new.version and live.parked_at is None
-                    differences = (
-                        self._differences(connection, live.number, number) if same_version else []
-                    )
-                    connection.execute(RETIRE, (self._model.name,))
-                    connection.execute(MAKE_LIVE, (self._model.name, number))
-                    connection.execute(UNPARK, (self._model.name, number))
-                    return Rebuilt(number, new.position, differences)
-            self._fill(connection, number)
-
-    def _hold(
-        self, connection: psycopg.Connection[Any], number: int
-    ) -> tuple[Generation, Generation]:
-        """Keep both generations where they are, until the transaction ends."""
-        live = next(each for each in self._generations(connection) if each.state == "live")
-        names = [tracking_name(self._model.name, each) for each in (live.number, number)]
-        connection.execute(HOLD, (names,))
-        return self._generation(connection, live.number), self._generation(connection, number)
-
-    def _catch_up(
-        self, connection: psycopg.Connection[Any], live: Generation, new: Generation
-    ) -> Generation:
-        """Bring the one that is behind to the position of the other, in the same transaction."""
-        behind, ahead = sorted((live, new), key=lambda each: each.position)
-        missing = ahead.position - behind.position
-        if missing and behind.parked_at is None:
-            batch, up_to = self._feeder.read(behind.position, [self._model.name], missing)
-            self._feeder.apply(connection, behind, batch, up_to)
-        return self._generation(connection, new.number)
-
-    def _differences(
-        self, connection: psycopg.Connection[Any], old: int, new: int
-    ) -> list[Difference]:
-        found: list[Difference] = []
-        for table in self._model.names:
-            only_old = _count_only(connection, of(table, old), of(table, new))
-            only_new = _count_only(connection, of(table, new), of(table, old))
-            if only_old or only_new:
-                found.append(Difference(table.replace("_g{g}", ""), only_old, only_new))
-        return found
+                position = 0 if live is None else self._hold(connection, live)
+                give_up_at = time.monotonic() + HOLD_SECONDS_MAX
+                missing = position - new.position
+                if missing > LAST_PIECE:
+                    return None
+                if missing > 0:
+                    self._catch_up(connection, new, missing)
+                connection.execute(RETIRE, (new.name,))
+                connection.execute(MAKE_LIVE, (new.name, number))
+                if time.monotonic() > give_up_at:
+                    raise psycopg.Rollback
+        except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
+            return None
+        flipped = self._generation(connection, number)
+        return flipped.position if flipped.state == "live" else None
 
 
-def _count_only(connection: psycopg.Connection[Any], first: str, second: str) -> int:
-    query = sql.SQL(
-        "SELECT count(*)"
-        " FROM (SELECT * FROM {first} EXCEPT ALL SELECT * FROM {second}) AS difference"
-    ).format(first=sql.Identifier(first), second=sql.Identifier(second))
-    row = connection.execute(query).fetchone()
-    assert row is not None  # noqa: S101 - an aggregate has a row
-    return int(row[0])
+class _Pace:
+    """How fast a generation is filled, and how long it will take."""
+
+    def __init__(self, position: int) -> None:
+        self._first = position
+        self._began = time.monotonic()
+
+    def at(self, position: int, head: int) -> Progress:
+        seconds = max(time.monotonic() - self._began, 1e-9)
+        rate = (position - self._first) / seconds
+        return Progress(position, head, rate, (head - position) / rate if rate else 0.0)
+
+
+def _first(connection: psycopg.Connection[Any], query: LiteralString, *parameters: object) -> Any:  # noqa: ANN401 - SQL's
+    row = connection.execute(query, parameters or None).fetchone()
+    assert row is not None  # noqa: S101 - these give one
+    return row[0]

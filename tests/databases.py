@@ -14,6 +14,9 @@ from ledger.database.connections import SCHEMA, BookLocation
 from ledger.database.location import DatabaseLocation
 from ledger.database.migrate import migrate
 from ledger.database.roles import DatabaseRole
+from projections.feeder import connect_to_fill
+from projections.generations import ensure
+from projections.models import READ_MODELS
 
 if TYPE_CHECKING:
     from ledger.database.embedded import EmbeddedPostgres
@@ -34,7 +37,10 @@ class Databases:
         self.server = server
         self._numbers = count(1)
         server.ensure_database(TEMPLATE)
-        migrate(DatabaseLocation.from_embedded(server, TEMPLATE))
+        template = DatabaseLocation.from_embedded(server, TEMPLATE)
+        migrate(template)
+        with connect_to_fill(BookLocation(template, DatabaseRole.REBUILDER)) as rebuilder:
+            ensure(rebuilder, READ_MODELS)
 
     def create(self) -> DatabaseLocation:
         """Create a database with an empty book."""
