@@ -69,14 +69,23 @@ class Subscribers(Scene):
         )
         return Offer(creator, tier, interval)
 
+    def new_phone(self, _: UUID) -> UUID:
+        """The vault's entry of a fan's phone, which nobody opens here."""
+        return uuid4()
+
+    def new_card(self, _: UUID) -> UUID:
+        """The vault's entry of a fan's card, which nobody opens here."""
+        return uuid4()
+
     def begin(
         self, offer: Offer, *, trial: bool = False, card: bool = False, zone: str = ZONE
     ) -> UUID:
         """A new fan subscribes: incomplete, with a prompt under way, or trialing."""
         fan, subscription = uuid4(), uuid4()
-        method = by_card(uuid4())
-        if not card:
-            phone, confirmation = uuid4(), uuid4()
+        if card:
+            method = by_card(self.new_card(fan))
+        else:
+            phone, confirmation = self.new_phone(fan), uuid4()
             self.do(
                 start_confirmation(fan, phone, confirmation_id=confirmation),
                 confirm_phone(fan, confirmation),
