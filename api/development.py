@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 READY_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 15.0
 SECRET_BYTES: Final = 32
+FAST: Final = 200_000
+"""A month in thirteen seconds, for the story."""
 
 HURRIED: Final = {
     "HESABU_SETTLEMENT_DELAY_SECONDS": "3",
@@ -63,7 +65,14 @@ def run_everything(settings: Settings, *, story: bool, once: bool) -> int:
         with ExitStack() as stack:
             base_url, processes = _start(settings, stack, stopped)
             if story and not stopped.is_set():
-                Story(settings, base_url, console, stopped).play()
+                Story(
+                    settings,
+                    base_url,
+                    console,
+                    stopped,
+                    log_directory=settings.data_directory / "logs",
+                    fast_clock=processes.fast_clock,
+                ).play()
             if once:
                 return 0
             where_to_look(settings, base_url, console)
@@ -170,6 +179,20 @@ class Processes:
         self._running[name] = process
         return process
 
+    @contextlib.contextmanager
+    def fast_clock(self) -> Iterator[None]:
+        """A second clock, which runs fast while this is held."""
+        name = "fast-clock"
+        self._spawn(
+            name,
+            [sys.executable, "-m", "api.cli", "clock", "--speed", str(FAST)],
+            stdout=None,
+        )
+        try:
+            yield
+        finally:
+            _stop(self._running.pop(name))
+
     def log_of(self, name: str) -> Path:
         """Where a process logs."""
         return self._log_directory / f"{name}.log"
@@ -186,16 +209,20 @@ class Processes:
     def stop(self) -> None:
         """Ask each to stop, last started first, and wait for it."""
         for process in reversed(self._running.values()):
-            with contextlib.suppress(ProcessLookupError):
-                process.terminate()
-            try:
-                process.wait(STOP_SECONDS_MAX)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout is not None:
-                process.stdout.close()
+            _stop(process)
         self._running.clear()
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.terminate()
+    try:
+        process.wait(STOP_SECONDS_MAX)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    if process.stdout is not None:
+        process.stdout.close()
 
 
 @contextlib.contextmanager

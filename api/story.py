@@ -8,13 +8,17 @@ from uuid import uuid4
 from api.auth import Role
 from api.replay_command import replay_and_report
 from api.storyteller import Cast, StoryFailedError, Teller
+from api.subscription_story import Messages, SubscriptionStory
+from ledger.vault import mask_phone
 
 if TYPE_CHECKING:
     import threading
+    from pathlib import Path
 
     from rich.console import Console
 
     from api.settings import Settings
+    from api.subscription_story import FastClock
 
 SUCCESS_PHONE: Final = "+254700000000"
 NO_FUNDS_PHONE: Final = "+254700000001"
@@ -29,21 +33,32 @@ class Story:
     """A fan pays a creator by mobile money, and everyone can see it."""
 
     def __init__(
-        self, settings: Settings, base_url: str, console: Console, stopped: threading.Event
+        self,
+        settings: Settings,
+        base_url: str,
+        console: Console,
+        stopped: threading.Event,
+        *,
+        log_directory: Path,
+        fast_clock: FastClock,
     ) -> None:
         self._settings = settings
         self._cast = Cast(settings)
         self._creator = self._cast.ids["creator"]
         self._tell = Teller(self._cast, base_url, console, stopped)
+        self._subscription = SubscriptionStory(
+            self._tell, self._creator, Messages(log_directory), fast_clock
+        )
 
     def play(self) -> None:
         """Play every step. Raises `StoryFailedError` when one does not come out."""
         self._a_fan_pays()
         self._a_refund_and_a_dispute()
         self._a_payout()
+        self._subscription.play(with_money=SUCCESS_PHONE, without_money=NO_FUNDS_PHONE)
         self._an_auditor_looks()
         self._tell.close()
-        self._tell.say("13. The auditor trusts nobody: hesabu replay --verify")
+        self._tell.say("19. The auditor trusts nobody: hesabu replay --verify")
         if replay_and_report(self._settings) != 0:
             raise StoryFailedError("the books are not what the events say")
 
@@ -57,6 +72,7 @@ class Story:
                 "plan": {"fee_basis_points": 1000, "vat_basis_points": 1600},
             },
         )  # fmt: skip
+        self._confirm_phones()
         tell.say("2. A fan pays KES 1,250.00. A prompt goes to the phone; the operator confirms.")
         self._paid = self._pay(SUCCESS_PHONE, 125_000, expected="succeeded")
         tell.say("3. The creator sees the money: gross less fee and VAT, in the settlement delay.")
@@ -65,6 +81,14 @@ class Story:
         self._pay(FIVE_TIMES_PHONE, 50_000, expected="succeeded")
         tell.say("5. Another fan's phone has too little money. Nothing moves.")
         self._pay(NO_FUNDS_PHONE, 99_000, expected="failed")
+
+    def _confirm_phones(self) -> None:
+        """No phone is prompted before its owner has confirmed it; once is enough."""
+        self._tell.say("   A fan confirms the phones that they will pay from, by a code.")
+        confirmed = self._tell.look(Role.FAN, "/me")["phones"]
+        for phone in (SUCCESS_PHONE, NO_FUNDS_PHONE, FIVE_TIMES_PHONE, DISPUTE_WON_PHONE):
+            if mask_phone(phone) not in confirmed:
+                self._subscription.confirm(phone)
 
     def _a_refund_and_a_dispute(self) -> None:
         tell, path = self._tell, f"/payments/{self._paid}"
@@ -134,7 +158,7 @@ class Story:
 
     def _an_auditor_looks(self) -> None:
         tell = self._tell
-        tell.say("12. Assets cover what is owed; every line has its running balance and its event.")
+        tell.say("18. Assets cover what is owed; every line has its running balance and its event.")
         tell.call(Role.ADMIN, "GET", "/admin/coverage")
         tell.call(Role.CREATOR, "GET", f"/creators/{self._creator}/transactions?limit=3")
         tell.call(Role.AUDITOR, "GET", "/audit/events?limit=1&topic=payment.succeeded.v2")

@@ -65,9 +65,14 @@ class Teller:
         """Print what happens now."""
         self._console.print(f"[green]{text}[/green]", soft_wrap=True)
 
+    def quote(self, text: str) -> None:
+        """Print a message that somebody was sent."""
+        shown = escape(text.replace("\n", "\n   │ "))
+        self._console.print(f"   [cyan]│ {shown}[/cyan]\n", soft_wrap=True)
+
     def call(
         self,
-        role: Role,
+        role: Role | None,
         method: str,
         path: str,
         *,
@@ -76,7 +81,8 @@ class Teller:
     ) -> Answer:
         """Send a request and print it with its answer. Raises `StoryFailedError` for an error."""
         self._console.print(
-            f"   [bold]{method} /api/v1{escape(path)}[/bold]   ({role})", soft_wrap=True
+            f"   [bold]{method} /api/v1{escape(path)}[/bold]   ({role or 'without a login'})",
+            soft_wrap=True,
         )
         if body is not None:
             self._console.print(f"   [dim]{escape(json.dumps(body))}[/dim]", soft_wrap=True)
@@ -103,16 +109,20 @@ class Teller:
                 raise StoryFailedError(message)
             time.sleep(0.2)
 
+    def try_to(self, role: Role, method: str, path: str, *, key: str, body: Answer) -> int:
+        """Send a request without printing it; the status."""
+        return self._send(role, method, path, key=key, body=body).status_code
+
     def _send(
         self,
-        role: Role,
+        role: Role | None,
         method: str,
         path: str,
         *,
         key: str | None = None,
         body: Answer | None = None,
     ) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._cast.tokens[role]}"}
+        headers = {} if role is None else {"Authorization": f"Bearer {self._cast.tokens[role]}"}
         if key is not None:
             headers["Idempotency-Key"] = key
         return self._client.request(method, path, headers=headers, json=body)
