@@ -64,13 +64,23 @@ class Table:
         assert set(matrix.values()) == set(self.cells), "every cell is explained, none in vain"
         return matrix
 
+    def _history(self, state: str) -> History:
+        # A history is told once and then copied: what it consists of never changes.
+        if state not in self._told:
+            self._told[state] = self.states[state]()
+        return self._told[state].copy()
+
+    @cached_property
+    def _told(self) -> dict[str, History]:
+        return {}
+
     def _time(self, command: str, now: datetime) -> datetime:
         later = self.after.get(command)
         return self.at.get(command, NOON) if later is None else now + later
 
     def happens(self, command: str, state: str) -> History:
         """Check a command in a state against its cell; the history after it."""
-        history = self.states[state]()
+        history = self._history(state)
         history.at(self._time(command, history.now))
         before = deepcopy(history.aggregates)
         expected = self.cells[self.matrix()[command, state]]
