@@ -16,6 +16,7 @@ from ledger.book_time import RatchetingTime
 from tests.api.clock_scenes import DELAY, NET, RealTime, Scene
 from tests.api.deployment import NET as DEPLOYED_NET
 from tests.api.processes import wait_until
+from tests.api.subscription_scenes import Subscribers
 from tests.builders import register_creator
 from tests.databases import superuser, value
 from tests.invariants import assert_book_is_sound
@@ -128,7 +129,7 @@ def test_a_week_passes_from_one_scheduled_payout_to_the_next(
     assert first <= head_recorded_at(scene) <= first + ROUND
 
 
-@pytest.mark.parametrize("kind", ["payment", "payout"])
+@pytest.mark.parametrize("kind", ["payment", "payout", "till"])
 def test_it_stands_still_while_a_prompt_is_under_way(
     scene: Scene, real: RealTime, fast: Timekeeper, kind: str
 ) -> None:
@@ -154,6 +155,22 @@ def test_a_payment_that_the_dispatcher_has_not_read_yet_counts_as_a_prompt(
             "UPDATE ledger_tracking SET notification_id = 3 WHERE application_name = 'dispatcher'"
         )
     assert rounds(fast, real, 4) == 1
+
+
+def test_a_renewal_that_the_dispatcher_has_not_read_yet_counts_as_a_prompt(
+    book: BookLocation, real: RealTime
+) -> None:
+    with Subscribers(book) as scene:
+        subscription = scene.member(scene.offer())
+        position = value(book.database, "SELECT max(position) FROM turns")
+        with superuser(book.database) as connection:
+            connection.execute("INSERT INTO ledger_tracking VALUES ('dispatcher', %s)", (position,))
+        fast = scene.another(Pace(DAY_A_SECOND, monotonic=real))
+        # Two reminders and the renewal; then its fan has real minutes.
+        rounds(fast, real, 60)
+        asked = scene.live_payment(subscription)
+        assert head_recorded_at(scene) == asked.initiated_at
+        assert asked.initiated_at < scene.time.now + 32 * DAY
 
 
 def test_days_pass_in_seconds_and_payments_still_have_their_minutes(
