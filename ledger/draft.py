@@ -81,6 +81,10 @@ class Draft:
         found = self._find(stream)
         return found if isinstance(found, Payment) else None
 
+    def is_taken(self, stream: UUID) -> bool:
+        """Whether anything has this id by now."""
+        return stream in self._changed or self._states.anything(stream) is not None
+
     def flows_of(self, payment: Payment) -> Flows:
         """What a payment's money has done by now."""
         now = self.payment(payment.id)

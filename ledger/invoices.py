@@ -215,7 +215,7 @@ def attempt(
     number = invoice.attempts + 1
     money = invoice.money.model_copy(update={"amount": invoice.cash})
     payment_id = till_payment or uuid5(invoice.id, str(number))
-    if draft.payment(payment_id) is not None:
+    if draft.is_taken(payment_id):
         # A short reference may have been given to somebody else before.
         raise AlreadyExists
     method = "till" if till_payment else sub.method.kind

@@ -23,14 +23,25 @@ from ledger.commands import (
     RecordReport,
     RefundClaim,
 )
-from ledger.errors import Refused
+from ledger.errors import (
+    CurrencyUnknown,
+    DocumentNotFound,
+    FeePlanMissing,
+    ProviderUnknown,
+    Refused,
+    TooManyDestinations,
+)
 from ledger.events import EVENT_CLASSES, AnyAction
 from ledger.states import Aggregate
 from tests.builders import report_success
 from tests.ledger import (
     test_books_table,
+    test_catalog_table,
     test_creator_table,
+    test_credit_refund_table,
     test_dispute_table,
+    test_fan_table,
+    test_invoice_payment_table,
     test_parked_table,
     test_payment_money_table,
     test_payment_table,
@@ -38,12 +49,17 @@ from tests.ledger import (
     test_payout_table,
     test_proposal_table,
     test_refund_table,
+    test_subscribe_table,
+    test_subscription_clock_table,
+    test_subscription_table,
 )
 from tests.ledger.agreement import assert_aggregates_and_balances_agree
 from tests.ledger.given import History
-from tests.ledger.scenes import CREATOR, DESTINATION, PAYOUT, UNMATCHED, payable
+from tests.ledger.scenes import CREATOR, DESTINATION, FAN, PAYOUT, UNMATCHED, payable
+from tests.ledger.subscription_scenes import BASIC, MONTHLY, PHONE, SUBSCRIBE, confirmed
 from tests.ledger.tables import Table
 from tests.money_builders import request_payout
+from tests.subscription_builders import create_tier, publish_price, publish_tier
 
 TABLES: Final[tuple[Table, ...]] = (
     test_payment_table.TABLE,
@@ -57,6 +73,13 @@ TABLES: Final[tuple[Table, ...]] = (
     *test_parked_table.TABLES.values(),
     test_parked_table.PAYMENT_TABLE,
     test_books_table.TABLE,
+    test_catalog_table.TABLE,
+    test_fan_table.TABLE,
+    test_subscribe_table.TABLE,
+    test_subscription_table.TABLE,
+    test_subscription_clock_table.TABLE,
+    *test_invoice_payment_table.TABLES.values(),
+    test_credit_refund_table.TABLE,
 )
 COMMANDS: Final = [command for table in TABLES for command in table.commands.values()]
 CELLS: Final = [cell for table in TABLES for cell in table.cells.values()]
@@ -87,6 +110,29 @@ def test_every_event_comes_out_of_a_table() -> None:
     assert events == set(EVENT_CLASSES)
 
 
+def refusals(root: type[Refused] = Refused) -> set[type[Refused]]:
+    """Those of the ledger that are raised themselves."""
+    children = [each for each in root.__subclasses__() if each.__module__ == Refused.__module__]
+    return set().union(*map(refusals, children)) if children else {root}
+
+
+SHOWN_ELSEWHERE: Final = {
+    # Of a creator who has no plan yet, in tests/ledger/test_payment.py.
+    FeePlanMissing,
+    # In tests/ledger/test_payout_request_table.py.
+    TooManyDestinations,
+    # By the doors: what they ask about is no decision.
+    CurrencyUnknown,
+    DocumentNotFound,
+    ProviderUnknown,
+}
+
+
+def test_every_refusal_comes_out_of_a_table_or_is_shown_elsewhere() -> None:
+    refused = {cell for cell in CELLS if isinstance(cell, type)}
+    assert refusals() - refused == SHOWN_ELSEWHERE
+
+
 def test_a_pair_that_is_not_decided_fails() -> None:
     table = test_proposal_table.TABLE
     lines = table.text.splitlines()
@@ -109,6 +155,8 @@ STREAM_IDS: Final = {
     "proposal_id",
     "fact_id",
     "series_id",
+    "subscription_id",
+    "tier_id",
 }
 
 
@@ -119,6 +167,11 @@ def everything() -> History:
         request_payout(CREATOR, DESTINATION, payout_id=PAYOUT),
         test_proposal_table.WITH_A_SECOND,
         *(test_books_table.COMMANDS[name] for name in ("bank charge", "document")),
+        create_tier(CREATOR, BASIC),
+        publish_price(CREATOR, BASIC, MONTHLY),
+        publish_tier(CREATOR, BASIC),
+        *confirmed(FAN, PHONE),
+        SUBSCRIBE,
     )
 
 
