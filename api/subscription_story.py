@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 MONTH: Final = {"unit": "month", "count": 1}
 PRICE: Final = 30_000
+ENDED: Final = frozenset({"cancelled", "expired"})
 LINK: Final = re.compile(r"/pay/(\S+)")
 CODE: Final = re.compile(r"\b(\d{6})\b")
 
@@ -101,6 +102,7 @@ class SubscriptionStory:
 
     def _subscribe(self, tier: str, phone: str) -> None:
         tell = self._tell
+        self._end_what_is_left()
         tell.say("13. A fan subscribes. The first payment is asked for at once, on the phone.")
         subscription = tell.call(
             Role.FAN, "POST", "/subscriptions", key=str(uuid4()),
@@ -112,6 +114,18 @@ class SubscriptionStory:
         self._path = f"/subscriptions/{subscription}"
         self._wait("it is active", lambda now: now["state"] == "active")
         tell.call(Role.FAN, "GET", "/me/entitlements")
+
+    def _end_what_is_left(self) -> None:
+        """A story that was broken off leaves a subscription, and a fan has one to a creator."""
+        for left in self._tell.look(Role.FAN, "/subscriptions")["items"]:
+            if left["state"] not in ENDED:
+                self._path = f"/subscriptions/{left['id']}"
+                self._cancel()
+
+    def _cancel(self) -> None:
+        self._tell.call(
+            Role.FAN, "POST", f"{self._path}/cancel", key=str(uuid4()), body={"when": "now"}
+        )
 
     def _a_renewal(self) -> None:
         tell, before = self._tell, self._messages.count()
@@ -147,7 +161,7 @@ class SubscriptionStory:
         self._wait("it has recovered", lambda now: now["state"] == "active")
         tell.call(Role.FAN, "GET", f"{self._path}/invoices?limit=1")
         tell.say("17. They cancel now: access ends, and nothing more is collected.")
-        tell.call(Role.FAN, "POST", f"{self._path}/cancel", key=str(uuid4()), body={"when": "now"})
+        self._cancel()
         tell.call(Role.FAN, "GET", "/me/entitlements")
 
     def _pay_from(self, phone: str) -> None:
