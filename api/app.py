@@ -34,6 +34,7 @@ from api.routers import (
     pay_links,
     payout_decisions,
     payouts,
+    read_models,
     refunds,
     standing,
     subscribers,
@@ -120,6 +121,7 @@ def create_app(settings: Settings) -> FastAPI:
         inbox,
         books,
         coverage,
+        read_models,
         audit,
         webhooks,
     ):

@@ -30,6 +30,8 @@ from api.log_follower import LogFollower
 from api.notifications.registry import notifiers_of
 from api.observability import configure_logging
 from api.posting_rules import posting_rules
+from api.projection_commands import projection_commands, set_up
+from api.projector_process import project
 from api.providers.registry import providers_of
 from api.replay_command import replay_and_report
 from api.sandbox_operator.__main__ import main as operate
@@ -55,10 +57,11 @@ app = typer.Typer(
 
 @app.command()
 def migrate() -> None:
-    """Create or upgrade the tables of the book. Safe to run any number of times."""
+    """Create or upgrade the tables of the book, read models too. Safe to run again and again."""
     settings = _settings()
     run_migrations(database_location(settings), schema=settings.book)
     typer.echo(f"The book '{settings.book}' is at migration {newest_revision()}.")
+    set_up(settings)
 
 
 @app.command()
@@ -87,6 +90,15 @@ def dispatcher() -> None:
     configure_logging(settings.log_level)
     _refuse_unsafe(settings, DatabaseRole.DISPATCHER)
     asyncio.run(_dispatch(settings))
+
+
+@app.command()
+def projector() -> None:
+    """Keep the read models at the head of the log, and build those anew that are asked for."""
+    settings = _settings()
+    configure_logging(settings.log_level)
+    _refuse_unsafe(settings, DatabaseRole.PROJECTOR)
+    project(settings)
 
 
 @app.command()
@@ -200,6 +212,9 @@ def _refuse_unsafe(settings: Settings, role: DatabaseRole) -> None:
         return
     typer.echo(f"Not starting: {reason}", err=True)
     raise typer.Exit(1)
+
+
+app.add_typer(projection_commands(_settings), name="projections")
 
 
 async def _dispatch(settings: Settings) -> None:

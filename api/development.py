@@ -1,8 +1,8 @@
 """`hesabu dev`: the whole of Hesabu in one terminal, stopped by one Ctrl-C.
 
 The embedded database (unless DATABASE_URL names another), the sandbox operator, one API process,
-one dispatcher and one clock, each a process of its own that talks to the others over HTTP and the
-database.
+one dispatcher, one clock and one projector, each a process of its own that talks to the others over
+HTTP and the database.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ import httpx
 from rich.console import Console
 
 from api.database import EMBEDDED_DATABASE, database_location, embedded_server
+from api.projection_commands import set_up
 from api.settings import Environment
 from api.story import Story, where_to_look
 from api.storyteller import StoryFailedError
@@ -93,6 +94,7 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
         stack.enter_context(server)
         server.ensure_database(EMBEDDED_DATABASE)
     migrate(database_location(settings), schema=settings.book)
+    set_up(settings)
     base_url = f"http://{settings.host}:{settings.port}"
     environment = {**os.environ, **_sandbox_secrets(settings.data_directory)}
     for name, text in HURRIED.items():
@@ -107,6 +109,7 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
     processes.start("serve")
     processes.start("dispatcher")
     processes.start("clock")
+    processes.start("projector")
     _wait_until_ready(base_url, processes, stopped)
     return base_url, processes
 

@@ -189,7 +189,8 @@ class Rebuild:
             self._feeder.apply(connection, generation, batch, last)
             generation = self._generation(connection, number)
             head = int(_first(connection, READ_HEAD))
-            self._tell(pace.at(generation.position, head))
+            if last > pace.first:
+                self._tell(pace.at(generation.position, head))
             if up_to is None and head - generation.position <= LAST_PIECE:
                 return
 
@@ -275,12 +276,12 @@ class _Pace:
     """How fast a generation is filled, and how long it will take."""
 
     def __init__(self, position: int) -> None:
-        self._first = position
+        self.first = position
         self._began = time.monotonic()
 
     def at(self, position: int, head: int) -> Progress:
         seconds = max(time.monotonic() - self._began, 1e-9)
-        rate = (position - self._first) / seconds
+        rate = (position - self.first) / seconds
         return Progress(position, head, rate, (head - position) / rate if rate else 0.0)
 
 
