@@ -19,6 +19,7 @@ from tests.api import (
     inbox_requests,
     membership_requests,
     payout_requests,
+    projection_requests,
     refund_requests,
 )
 from tests.api.deployment import API, Deployment, Person, payment_body
@@ -150,6 +151,10 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         yield doors.api.send(caller, route.method, key=str(uuid4()), **request)
     for route in membership_requests.RULES:
         request = membership_requests.membership_request(doors, route, fan, creator)
+        assert request is not None
+        yield doors.api.send(doors.admin, route.method, key=str(uuid4()), **request)
+    for route in projection_requests.RULES:
+        request = projection_requests.projection_request(route)
         assert request is not None
         yield doors.api.send(doors.admin, route.method, key=str(uuid4()), **request)
     for route in inbox_requests.RULES:

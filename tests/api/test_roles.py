@@ -18,6 +18,7 @@ from tests.api import (
     inbox_requests,
     membership_requests,
     payout_requests,
+    projection_requests,
     refund_requests,
 )
 from tests.api.deployment import API, Deployment, Person, payment_body
@@ -69,6 +70,7 @@ RULES: Final = {
     **payout_requests.RULES,
     **refund_requests.RULES,
     **inbox_requests.RULES,
+    **projection_requests.RULES,
     **membership_requests.RULES,
 }
 """A part of the API may have its rules, and requests that are right, in a module of its own."""
@@ -149,6 +151,8 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
         request["key"] = str(uuid4())
     if (of_books := book_requests.book_request(doors, route, creator)) is not None:
         return {**request, **of_books}
+    if (of_projections := projection_requests.projection_request(route)) is not None:
+        return {**request, **of_projections}
     if (of_inbox := inbox_requests.inbox_request(doors, route, creator)) is not None:
         return {**request, **of_inbox}
     if (of_payouts := payout_requests.payout_request(doors, route, creator)) is not None:
