@@ -21,6 +21,7 @@ from api.routers.subscription_parts import (
     NewMethod,
     PriceData,
     SubscriptionData,
+    check_method,
     execute,
     fields_of,
     method_of,
@@ -249,8 +250,11 @@ async def change_payment_method(
 ) -> Response:
     """Pay from another phone, which must be confirmed, or with a card, from now on."""
     doors = doors_of(request)
+    check_method(doors, body.method)
     sub = (await subscription_of(doors, caller, subscription_id)).view.subscription
-    method, _, entries = await method_of(doors, caller.subject, body.method, currency=sub.currency)
+    # Raises where the provider does not take this currency.
+    terms_of(doors, body.method.provider, sub.currency)
+    method, entries = await method_of(doors, caller.subject, body.method)
     command = ChangePaymentMethod(
         subscription_id=subscription_id,
         fan_id=caller.subject,

@@ -25,9 +25,11 @@ from api.routers.subscription_parts import (
     SubscriptionData,
     SubscriptionsData,
     answer,
+    check_method,
     fields_of,
     method_of,
     subscription_of,
+    terms_of,
 )
 from api.subscription_rendering import rendered_invoice, rendered_subscription, tier_names
 from ledger.billing_periods import Interval, ZoneName
@@ -62,10 +64,10 @@ async def subscribe(
 ) -> Response:
     """Subscribe at today's price. It is active once the first payment arrives, or tried first."""
     doors = doors_of(request)
+    check_method(doors, body.method)
     creator, _ = await creator_now(doors.reader, body.creator_id)
-    method, terms, entries = await method_of(
-        doors, caller.subject, body.method, currency=creator.settlement_currency
-    )
+    terms = terms_of(doors, body.method.provider, creator.settlement_currency)
+    method, entries = await method_of(doors, caller.subject, body.method)
     command = Subscribe(
         subscription_id=made_id(SUBSCRIPTIONS, caller, key),
         fan_id=caller.subject,

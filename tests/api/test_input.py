@@ -18,6 +18,7 @@ from tests.api.deployment import API, COUNTS, PHONE_PREFIX, ApiProcess, Deployme
 from tests.api.membership_inputs import MEMBERSHIP_REQUESTS
 from tests.api.payout_inputs import PAYOUT_REQUESTS
 from tests.api.refund_inputs import REFUND_REQUESTS
+from tests.api.subscription_inputs import SUBSCRIPTION_REQUESTS
 from tests.api.wrong_values import (
     BIDI,
     CREATOR,
@@ -41,7 +42,7 @@ SLOWEST_SECONDS_MAX: Final = 5.0
 HOLE: Final = "@@"
 REQUESTS: Final = (
     PAYMENT, CREATOR, FEE_PLAN, *BOOK_REQUESTS, *PAYOUT_REQUESTS, *REFUND_REQUESTS,
-    *MEMBERSHIP_REQUESTS,
+    *MEMBERSHIP_REQUESTS, *SUBSCRIPTION_REQUESTS,
 )  # fmt: skip
 
 UNPARSED: Final = frozenset({HUGE, f"-{HUGE}", "NaN", "Infinity", "-Infinity"}) | {
@@ -67,7 +68,7 @@ class Door:
         by_admins = path.startswith("/payments") and path.endswith(
             ("/refunds", "/credit-refunds", "/decline")
         )
-        return self.callers["admin" if by_admins else path.split("/")[1]]
+        return self.callers["admin" if by_admins else path.partition("?")[0].split("/")[1]]
 
     def request(self, method: str, path: str, **options: Any) -> httpx.Response:  # noqa: ANN401 - httpx's own
         caller = self.caller(path)
@@ -83,6 +84,8 @@ class Door:
 def door(doors: Deployment) -> Door:
     callers = {
         "payments": doors.fan(),
+        "subscriptions": doors.fan(),
+        "me": doors.fan(),
         "admin": doors.admin,
         "creators": doors.admin,
         "entitlements": doors.admin,

@@ -21,11 +21,15 @@ from tests.api import (
     payout_requests,
     projection_requests,
     refund_requests,
+    subscription_requests,
 )
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.documentation import Documentation, Operation, UndocumentedAnswerError
 from tests.api.past import past_of
+from tests.api.pay_links_of import Links
 from tests.api.processes import REPOSITORY, clean_environment
+from tests.api.subscriber import Offer, Subscriber
+from tests.api.subscription_requests import CARD
 from tests.builders import initiate_payment, register_creator, report_success
 
 if TYPE_CHECKING:
@@ -89,7 +93,9 @@ def test_every_writing_route_documents_its_idempotency_key(written: dict[str, An
     for path, methods in written["paths"].items():
         for method, operation in methods.items():
             names = {each["name"] for each in operation.get("parameters", []) if each["required"]}
-            needs_key = method in {"post", "put", "patch", "delete"} and "webhooks" not in path
+            # A provider's callback has a key of its own, and a pay-now link is for one prompt.
+            without = "webhooks" in path or path.startswith("/pay/")
+            needs_key = method in {"post", "put", "patch", "delete"} and not without
             assert ("Idempotency-Key" in names) == needs_key, (method, path)
             assert ("422" in operation["responses"]) == needs_key, (method, path)
 
@@ -153,6 +159,14 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         request = membership_requests.membership_request(doors, route, fan, creator)
         assert request is not None
         yield doors.api.send(doors.admin, route.method, key=str(uuid4()), **request)
+    for route in subscription_requests.RULES:
+        request = subscription_requests.subscription_request(doors, route, fan)
+        assert request is not None
+        yield doors.api.send(fan, route.method, key=str(uuid4()), **request)
+    links, subscriber = Links(doors), Subscriber(doors, fan=fan, confirmed=False)
+    token = links.to(subscriber.subscribe(Offer(doors), trial=True, method=CARD), 1)
+    yield links.open(token)
+    yield links.pay(token)
     for route in projection_requests.RULES:
         request = projection_requests.projection_request(route)
         assert request is not None

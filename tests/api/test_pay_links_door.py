@@ -2,49 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
 
-from api.pay_links import SECRET_NAME, PayLinks
-from ledger.key_store import KeyStore
+from tests.api.pay_links_of import Links
 from tests.api.payout_steps import kes, told
 from tests.api.subscriber import AT_THE_END, NOW, PRICE, Offer, Subscriber
 
 if TYPE_CHECKING:
-    import httpx
-
     from tests.api.deployment import Deployment
-
-
-class Links:
-    """Links as this deployment issues them, and whoever opens one."""
-
-    def __init__(self, doors: Deployment) -> None:
-        self._client = doors.api.client
-        store = KeyStore(doors.directory / "keys" / "key_store.sqlite3")
-        self._links = PayLinks(store.secret(SECRET_NAME), doors.api.url)
-        store.close()
-
-    def to(self, subscription: str, number: int, *, hours: float = 1) -> str:
-        """A token for a period of a subscription."""
-        expires_at = datetime.now(UTC) + timedelta(hours=hours)
-        return self._links.issue(UUID(subscription), number, expires_at)
-
-    def open(self, token: str) -> httpx.Response:
-        return self._client.get(f"/pay/{token}")
-
-    def pay(self, token: str) -> httpx.Response:
-        return self._client.post(f"/pay/{token}")
-
-    def shown(self, token: str) -> dict[str, Any]:
-        """What an open link shows."""
-        answer = self.open(token)
-        assert answer.status_code == 200, answer.text
-        data: dict[str, Any] = answer.json()["data"]
-        return data
 
 
 @pytest.fixture(scope="module")

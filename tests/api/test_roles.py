@@ -20,6 +20,7 @@ from tests.api import (
     payout_requests,
     projection_requests,
     refund_requests,
+    subscription_requests,
 )
 from tests.api.deployment import API, Deployment, Person, payment_body
 from tests.api.role_rules import (
@@ -44,8 +45,10 @@ OPEN: Final = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("POST", f"{API}/webhooks/{{provider}}"),
+    ("GET", "/pay/{token}"),
+    ("POST", "/pay/{token}"),
 }
-"""Routes for everybody: a webhook has its signature."""
+"""Routes for everybody: a webhook has its signature, and so has a pay-now link."""
 
 DOCUMENTATION: Final = {"/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"}
 
@@ -72,13 +75,14 @@ RULES: Final = {
     **inbox_requests.RULES,
     **projection_requests.RULES,
     **membership_requests.RULES,
+    **subscription_requests.RULES,
 }
 """A part of the API may have its rules, and requests that are right, in a module of its own."""
 
 CODES: Final = {
     401: {"unauthenticated"},
     403: {"forbidden"},
-    404: {"payment_not_found"},
+    404: {"payment_not_found", "subscription_not_found", "confirmation_not_found"},
     409: {"nothing_to_document"},
 }
 
@@ -138,6 +142,8 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
         of_members := membership_requests.membership_request(doors, route, fan, creator)
     ) is not None:
         return {**request, "key": str(uuid4()), **of_members}
+    if (of_fans := subscription_requests.subscription_request(doors, route, fan)) is not None:
+        return {**request, "key": str(uuid4()), **of_fans}
     if "{payment_id}" in route.path:
         payment_id = doors.pay(fan, creator)
         request["path"] = route.path.replace("{payment_id}", payment_id)
