@@ -22,14 +22,24 @@ from api.tokens import issue_token
 from ledger.application import Ledger
 from ledger.database.connections import BookLocation
 from ledger.database.roles import DatabaseRole
+from ledger.events import InvoicePaymentInitiated
 from tests.bench.measure import Contenders, Row, Target
-from tests.builders import initiate_payment, register_creator, report_success
+from tests.builders import GROSS, initiate_payment, register_creator, report_success
+from tests.subscription_builders import (
+    by_card,
+    create_tier,
+    publish_price,
+    publish_tier,
+    subscribe,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ledger.database.location import DatabaseLocation
+    from ledger.decisions import LedgerCommand
+    from ledger.outcome import Outcome
     from tests.bench.server import BenchServer
 
 CONNECTIONS: Final = 64
@@ -65,6 +75,19 @@ class Api:
         requests = [
             self._request("GET", path.format(creator), Role.CREATOR, creator)
             for creator in self.creators
+        ]
+        return self._answers_a_second(requests, expected="200")
+
+    def access(self) -> float:
+        """Reads a second of whether a fan may see what a creator offers, each of another pair."""
+        requests = [
+            self._request(
+                "GET",
+                f"/api/v1/entitlements?fan_id={fan}&creator_id={creator}",
+                Role.SERVICE,
+                uuid4(),
+            )
+            for fan, creator in zip(self.fans, self.creators, strict=True)
         ]
         return self._answers_a_second(requests, expected="200")
 
@@ -111,7 +134,7 @@ class Api:
 
 @contextmanager
 def api_process(server: BenchServer, *arguments: str) -> Iterator[Api]:
-    """An API process on a new book, with as many creators as connections, each with money."""
+    """An API process on a new book, with a creator and a fan of theirs for each connection."""
     directory = server.directory / f"api-{uuid4().hex}"
     directory.mkdir()
     with socket.socket() as probe:
@@ -129,13 +152,10 @@ def api_process(server: BenchServer, *arguments: str) -> Iterator[Api]:
         "HESABU_SANDBOX_WEBHOOK_SECRET": "whsec_" + "A" * 44,
     }
     with _running(settings, directory / "log", arguments):
-        api = Api(
-            port,
-            Settings(data_directory=directory),
-            _creators_with_money(location),
-            tuple(uuid4() for _ in range(CONNECTIONS)),
-        )
-        yield api
+        creators = tuple(uuid4() for _ in range(CONNECTIONS))
+        fans = tuple(uuid4() for _ in range(CONNECTIONS))
+        _fill(location, creators, fans)
+        yield Api(port, Settings(data_directory=directory), creators, fans)
 
 
 @contextmanager
@@ -167,24 +187,41 @@ def _wait_until_ready(port: int, process: subprocess.Popen[bytes], log: Path) ->
     raise RuntimeError(message)
 
 
-def _creators_with_money(location: DatabaseLocation) -> tuple[UUID, ...]:
-    creators = tuple(uuid4() for _ in range(CONNECTIONS))
-    initiations = [initiate_payment(creator, payment_id=uuid4()) for creator in creators]
+def _fill(location: DatabaseLocation, creators: tuple[UUID, ...], fans: tuple[UUID, ...]) -> None:
+    """Each creator has money, and a fan who has subscribed and paid."""
+    tiers = [uuid4() for _ in creators]
+    tips = [initiate_payment(creator, payment_id=uuid4()) for creator in creators]
     ledger = Ledger(BookLocation(location, DatabaseRole.APP))
     try:
-        outcomes = ledger.execute(
-            [
-                *(register_creator(creator) for creator in creators),
-                *initiations,
-                *(report_success(initiation.payment_id) for initiation in initiations),
-            ]
+        _do(ledger, *(register_creator(creator) for creator in creators), *tips)
+        _do(ledger, *(report_success(tip.payment_id) for tip in tips))
+        for creator, tier in zip(creators, tiers, strict=True):
+            offer = (creator, tier)
+            _do(ledger, create_tier(*offer), publish_price(*offer, GROSS), publish_tier(*offer))
+        subscribed = _do(
+            ledger,
+            *(
+                subscribe(fan, creator, tier, by_card(uuid4()))
+                for fan, creator, tier in zip(fans, creators, tiers, strict=True)
+            ),
         )
+        begun = [
+            event.originator_id
+            for outcome in subscribed
+            for event in outcome.events
+            if isinstance(event, InvoicePaymentInitiated)
+        ]
+        _do(ledger, *(report_success(payment) for payment in begun))
     finally:
         ledger.close()
+    _tell_the_clock(location)
+
+
+def _do(ledger: Ledger, *commands: LedgerCommand) -> list[Outcome]:
+    outcomes = ledger.execute(commands)
     if failed := [outcome for outcome in outcomes if outcome.error is not None]:
         raise RuntimeError(failed[0])
-    _tell_the_clock(location)
-    return creators
+    return outcomes
 
 
 def _tell_the_clock(location: DatabaseLocation) -> None:
@@ -220,6 +257,12 @@ def _balance_against_nothing(server: BenchServer) -> Iterator[Contenders]:
         yield Contenders(lambda: api.reads(path), lambda: api.reads("/api/v1/no-op"))
 
 
+@contextmanager
+def _access_against_nothing(server: BenchServer) -> Iterator[Contenders]:
+    with api_process(server) as api:
+        yield Contenders(api.access, lambda: api.reads("/api/v1/no-op"))
+
+
 HTTP_ROWS: Final = (
     Row(
         name="http-post",
@@ -244,5 +287,13 @@ HTTP_ROWS: Final = (
         against="the same app's authenticated no-op GET",
         target=Target(0.5),
         contenders=_balance_against_nothing,
+    ),
+    Row(
+        name="http-access",
+        what=f"GET whether a fan has access, {CONNECTIONS} clients, one API process",
+        unit="requests/s",
+        against="the same app's authenticated no-op GET",
+        target=Target(0.5),
+        contenders=_access_against_nothing,
     ),
 )
