@@ -91,11 +91,10 @@ async def read_subscriptions(
     caller: Fan, request: Request, cursor: Cursor = None, limit: Limit = PAGE_SIZE
 ) -> Response:
     """All that the fan ever had, newest first."""
-    doors = doors_of(request)
+    doors, before = doors_of(request), _before(cursor, SUBSCRIPTIONS_LIST)
     fan = await fan_now(doors, caller.subject)
-    ids, next_cursor = _page(
-        () if fan is None else fan.subscribed, SUBSCRIPTIONS_LIST, cursor=cursor, limit=limit
-    )
+    ever = () if fan is None else fan.subscribed
+    ids, next_cursor = _page(ever, SUBSCRIPTIONS_LIST, before=before, limit=limit)
     found = await asyncio.gather(*(doors.subscriptions.get(each) for each in ids))
     reads = [each for each in found if each is not None]
     position = min((each.position for each in reads), default=None)
@@ -131,12 +130,11 @@ async def read_invoices(
     limit: Limit = PAGE_SIZE,
 ) -> Response:
     """Every invoice that there ever was, newest first, with what was tried to collect it."""
-    doors = doors_of(request)
+    doors, before = doors_of(request), _before(cursor, INVOICES_LIST)
     read = await subscription_of(doors, caller, subscription_id)
     view = read.view
-    shown, next_cursor = _page(
-        tuple(view.invoices.values()), INVOICES_LIST, cursor=cursor, limit=limit
-    )
+    ever = tuple(view.invoices.values())
+    shown, next_cursor = _page(ever, INVOICES_LIST, before=before, limit=limit)
     names = await tier_names(doors, [view.subscription.creator_id])
     return success(
         {
@@ -147,12 +145,16 @@ async def read_invoices(
     )
 
 
+def _before(cursor: str | None, of_list: str) -> int:
+    """How many of the oldest are left to show. Raises `InvalidCursor`."""
+    return POSITION_MAX if cursor is None else int(decode_cursor(cursor, of_list, int)[0])
+
+
 def _page(
-    oldest_first: tuple[Item, ...], of_list: str, *, cursor: str | None, limit: int
+    oldest_first: tuple[Item, ...], of_list: str, *, before: int, limit: int
 ) -> tuple[list[Item], str | None]:
-    """A page of a list that only grows, newest first. Raises `InvalidCursor`."""
-    [before] = [POSITION_MAX] if cursor is None else decode_cursor(cursor, of_list, int)
-    end = min(int(before), len(oldest_first))
+    """A page of a list that only grows, newest first."""
+    end = min(before, len(oldest_first))
     begin = max(0, end - limit)
     shown = list(reversed(oldest_first[begin:end]))
     return shown, encode_cursor(of_list, begin) if begin else None
