@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 
     from ledger.database.location import DatabaseLocation
 
-ALONE = ("tests/faults/", "tests/api/test_campaigns.py", "tests/ledger/test_lifecycles.py")
+ALONE = (
+    "tests/faults/",
+    "tests/api/test_campaigns.py",
+    "tests/ledger/test_lifecycles.py",
+    "tests/ledger/test_subscription_simulation.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

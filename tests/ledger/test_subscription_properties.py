@@ -10,6 +10,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from ledger.renewals import due_at
 from ledger.subscription import Subscription
 from tests.ledger.scenes import CREATOR, FAN
@@ -28,13 +32,21 @@ from tests.ledger.subscription_scenes import (
     paid,
     prompted,
 )
-from tests.ledger.subscriptions.memory import watched
+from tests.ledger.subscriptions.campaign import Findings, weigh
+from tests.ledger.subscriptions.memory import Memory, watched
+from tests.ledger.subscriptions.naive import READINGS
+from tests.ledger.subscriptions.world import Clock, World
 from tests.subscription_builders import DAY, prepay, publish_price, subscribe
 
 if TYPE_CHECKING:
     from tests.ledger.given import History
+    from tests.ledger.subscriptions.laws import Law
 
 CAIRO: Final = ZoneInfo("Africa/Cairo")
+
+
+SEEDS_MAX: Final = 30
+"""So many small worlds at most show what is wrong with a naive reading."""
 
 
 def subscription(history: History) -> Subscription:
@@ -72,3 +84,40 @@ def test_a_prepayment_that_ends_on_the_day_when_clocks_go_forward_keeps_its_hour
     assert order.live is not None
     history.given(paid(order.live.payment_id, 3 * MONTHLY), CANCEL_LATER)
     assert not watched(history.events).violations
+
+
+def lived(seed: int, *, fans: int = 4, days: int = 200) -> Findings:
+    """What a world finds that lives in memory."""
+    clock = Clock()
+    memory = Memory(clock)
+    world = World(seed, memory, clock, fans)
+    world.run(days)
+    return weigh(world, watched(memory.history.events))
+
+
+@given(seed=st.integers(0, 2**63))
+@settings(max_examples=40)
+def test_in_a_small_world_that_nobody_has_seen_before_the_laws_hold(seed: int) -> None:
+    assert lived(seed).violations == []
+
+
+def test_a_seed_tells_the_same_story_twice() -> None:
+    assert lived(7) == lived(7) != lived(8)
+
+
+# What the laws notice.
+
+
+@pytest.mark.parametrize("name", list(READINGS))
+def test_a_naive_reading_breaks_the_law_that_it_forgets(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reading = READINGS[name]
+    for place, attribute, instead in reading.instead:
+        monkeypatch.setattr(place, attribute, instead)
+    broken: set[Law] = set()
+    for seed in range(SEEDS_MAX):
+        broken |= {violation.law for _, violation in lived(seed, fans=8, days=400).violations}
+        if reading.laws <= broken:
+            return
+    pytest.fail(f"{SEEDS_MAX} worlds broke only {broken}")

@@ -21,13 +21,13 @@ TERMS: Final = PaymentTerms(
     provider=PROVIDER, step=100, minimum=1_000, maximum=10**12, expires_after_seconds=1_800
 )
 INTERVALS: Final = {
-    Interval(unit="month"): 60,
-    Interval(unit="month", count=3): 10,
-    Interval(unit="month", count=6): 6,
-    Interval(unit="year"): 8,
-    Interval(unit="week"): 6,
+    Interval(unit="month"): 100,
+    Interval(unit="month", count=3): 40,
+    Interval(unit="month", count=6): 20,
+    Interval(unit="year"): 24,
+    Interval(unit="week"): 5,
     Interval(unit="week", count=2): 5,
-    Interval(unit="day", count=10): 4,
+    Interval(unit="day", count=10): 5,
     Interval(unit="day"): 1,
 }
 """How often each is chosen."""

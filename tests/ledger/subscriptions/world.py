@@ -19,9 +19,11 @@ from uuid import UUID
 
 from ledger.errors import Refused
 from ledger.events import (
+    CreditSpent,
     InvoicePaymentInitiated,
     PaymentMismatched,
     PaymentReceivedAsCredit,
+    PaymentSucceeded,
     SubscriptionEvent,
     UnusedTimeCredited,
 )
@@ -32,10 +34,11 @@ from tests.ledger.subscriptions.catalog import Catalog
 from tests.ledger.subscriptions.fans import Fan, Fans
 from tests.ledger.subscriptions.laws import Law, Violation
 from tests.ledger.subscriptions.provider import Prompt, Provider
+from tests.money_builders import release_funds
 from tests.subscription_builders import advance
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from ledger.decisions import LedgerCommand
     from ledger.events import LedgerEvent
@@ -126,18 +129,19 @@ class World:
                 self._step(pool)
 
     def _step(self, pool: ThreadPoolExecutor) -> None:
-        self._pass(hours=self.random.choice((1, 3, 5, 7, 9)))
+        self._pass(hours=self.random.choice((1, 4, 8, 12, 20)))
         self._break_down()
         now = self.clock.now
         wishes = [*self.fans.wishes(now, self.states), *self.catalog.news(now)]
+        asked = [*wishes, *self._answers(now)]
         if self.outages.clock <= now:
-            wishes += [expire_payment(each.id) for each in self.provider.expired(now)]
+            asked += [expire_payment(each.id) for each in self.provider.expired(now)]
             due = [each for each, at in self.due.items() if at <= now]
-            self._ask([*wishes, *self._answers(now)])
-            self._advance([*due, *self._twice(due)], pool)
+            asked += self._advances([*due, *self._twice(due)], pool)
+            self._ask(asked)
             self._progress(due)
         else:
-            self._ask([*wishes, *self._answers(now)])
+            self._ask(asked)
         if self.outages.dispatcher <= now:
             self._dispatch(now)
             self._pass(hours=0)
@@ -149,9 +153,9 @@ class World:
 
     def _break_down(self) -> None:
         now, random = self.clock.now, self.random
-        if self.outages.clock <= now and random.random() < 0.003:
+        if self.outages.clock <= now and random.random() < 0.002:
             self.outages.clock = now + timedelta(days=random.choice((0.5, 2, 8, 21)))
-        if self.outages.dispatcher <= now and random.random() < 0.003:
+        if self.outages.dispatcher <= now and random.random() < 0.002:
             self.outages.dispatcher = now + timedelta(days=random.choice((0.5, 2, 8, 21)))
 
     # Who does what.
@@ -159,20 +163,25 @@ class World:
     def _twice(self, due: list[UUID]) -> list[UUID]:
         return [each for each in due if self.random.random() < 0.05]
 
-    def _advance(self, due: list[UUID], pool: ThreadPoolExecutor) -> None:
-        """The clock does what is due; now and then two clocks do, at once."""
-        commands = [advance(each, terms=self.catalog.terms) for each in due]
-        if self.rival is None or self.random.random() > 0.3 or not commands:
-            self._ask(commands)
-            return
-        # Of one fan's subscriptions one: which of two takes their credit would be left to chance.
-        fans = {self.states[each].fan_id: each for each in due}
-        racing = [advance(each, terms=self.catalog.terms) for each in fans.values()]
-        there = pool.submit(self.rival.execute, racing)
-        here = self.books.execute(racing)
+    def _advances(self, due: list[UUID], pool: ThreadPoolExecutor) -> Iterator[LedgerCommand]:
+        """What the clock asks for; now and then there are two clocks, which ask at once."""
+        racing: dict[UUID, UUID] = {}
+        if self.rival is not None and self.random.random() < 0.2:
+            # Of one fan's subscriptions one: which of two takes their credit is left to chance.
+            racing = {self.states[each].fan_id: each for each in due}
+            self._race(self.rival, [self._advance(each) for each in racing.values()], pool)
+        yield from (self._advance(each) for each in due if each not in racing.values())
+
+    def _advance(self, subscription: UUID) -> LedgerCommand:
+        return advance(subscription, terms=self.catalog.terms)
+
+    def _race(
+        self, rival: Books, commands: Sequence[LedgerCommand], pool: ThreadPoolExecutor
+    ) -> None:
+        there = pool.submit(rival.execute, commands)
+        here = self.books.execute(commands)
         for mine, theirs in zip(here, there.result(), strict=True):
             self._heard([mine, theirs])
-        self._ask([each for each in commands if each.subscription_id not in fans.values()])
 
     def _progress(self, due: Iterable[UUID]) -> None:
         for each in due:
@@ -242,3 +251,5 @@ class World:
             self.fans.credited.append(stream)
         elif isinstance(event, PaymentMismatched):
             self._later_on(*self.provider.put_right(event, self.clock.now))
+        elif isinstance(event, PaymentSucceeded | CreditSpent) and self.random.random() < 0.2:
+            self._later_on(event.releases_at, release_funds(stream))

@@ -1,0 +1,64 @@
+"""Five hundred fans for three years on the real database, and the laws of subscriptions in it.
+
+Clocks are away for weeks, dispatchers too; two clocks race from two threads; providers answer late,
+twice, with another amount, or not at all; fans wish for what makes no sense. Everything random but
+which of two clocks comes first is of the seed. The laws are in tests/ledger/subscriptions/laws.py;
+that they notice anything is shown in test_subscription_properties.py.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+import pytest
+
+from ledger.events import EVENT_CLASSES
+from tests.ledger.subscriptions.campaign import Findings, campaign
+
+if TYPE_CHECKING:
+    from tests.databases import Databases
+
+SEEDS: Final = (20_430_129, 20_430_130)
+FANS_OF_A_SEED: Final = 250
+DAYS: Final = 3 * 365
+SEEDS_OF_A_CAMPAIGN: Final = 12
+
+TOPICS: Final = {
+    cls.TOPIC
+    for cls in EVENT_CLASSES
+    if cls.__module__ == "ledger.events.subscriptions" and cls.TOPIC
+}
+
+
+def assert_lawful(found: Findings, fans: int) -> None:
+    broken = "\n".join(f"seed {seed}: {each}" for seed, each in found.violations[:5])
+    assert not found.violations, broken
+    assert found.replayed
+    assert found.subscriptions > fans
+    assert found.samples > fans
+    assert set(found.topics) >= TOPICS
+    # The simulation's own arithmetic of a quote is the ledger's.
+    assert found.refusals["quote_outdated"] == 0
+    # Nonsense was asked for, and half of the fans stayed to the end.
+    assert sum(found.refusals.values()) > fans
+    assert found.states["active"] > fans / 2
+
+
+@pytest.mark.timeout(900)
+def test_in_three_years_of_five_hundred_fans_the_laws_of_subscriptions_hold(
+    databases: Databases,
+) -> None:
+    found = campaign(databases, SEEDS, fans=FANS_OF_A_SEED, days=DAYS)
+    assert_lawful(found, FANS_OF_A_SEED * len(SEEDS))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7_200)
+def test_in_the_lives_of_fans_that_nobody_has_seen_before_they_hold_too(
+    databases: Databases,
+) -> None:
+    first = secrets.randbits(48)
+    seeds = range(first, first + SEEDS_OF_A_CAMPAIGN)
+    found = campaign(databases, seeds, fans=FANS_OF_A_SEED, days=DAYS)
+    assert_lawful(found, FANS_OF_A_SEED * len(seeds))
