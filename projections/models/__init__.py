@@ -4,9 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from projections.models.earnings import EarningsModel
+from projections.models.invoices import InvoicesModel
 from projections.models.payments import PaymentsModel
+from projections.models.payouts import PayoutsModel
+from projections.models.proposals import ProposalsModel
+from projections.models.recurring import RecurringModel
+from projections.models.subscriptions import SubscriptionsModel
+from projections.models.supporters import SupportersModel
+from projections.models.suspense import SuspenseModel
 
 if TYPE_CHECKING:
     from projections.read_model import ReadModel
 
-READ_MODELS: Final[tuple[type[ReadModel], ...]] = (PaymentsModel,)
+READ_MODELS: Final[tuple[type[ReadModel], ...]] = (
+    PaymentsModel,
+    SubscriptionsModel,
+    InvoicesModel,
+    PayoutsModel,
+    EarningsModel,
+    SupportersModel,
+    RecurringModel,
+    SuspenseModel,
+    ProposalsModel,
+)
