@@ -7,20 +7,24 @@ from typing import Final
 from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from ledger.billing_periods import (
     Anchor,
     Interval,
+    Period,
     anchor_at,
     period,
     period_at,
     start_of,
 )
+from tests.ledger.subscriptions.naive import chained
+from tests.ledger.subscriptions.naive_calendar import start
 
 MONTHLY: Final = Interval(unit="month")
+TEN_YEARS: Final = timedelta(days=3_653)
 ZONES: Final = sorted(available_timezones())
 
 instants = st.datetimes(
@@ -110,6 +114,35 @@ def test_periods_tile_time_with_no_gap_and_no_overlap(anchor: Anchor, steps: int
     inside = this.start + (this.end - this.start) / 2
     for instant in (this.start, inside, this.end - timedelta(microseconds=1)):
         assert period_at(anchor, instant) == this
+
+
+@given(anchors)
+@settings(max_examples=30)
+def test_for_ten_years_periods_are_those_of_a_calendar_that_is_told_naively(
+    anchor: Anchor,
+) -> None:
+    stored = anchor.model_dump(mode="json")
+    number = anchor.first
+    while start_of(anchor, number) < anchor.at + TEN_YEARS:
+        meant = Period(number, start(stored, number), start(stored, number + 1))
+        assert period(anchor, number) == meant
+        number += 1
+
+
+def test_a_chained_calendar_forgets_the_last_day_of_the_month_and_an_hour() -> None:
+    monthly = local("2026-01-31 09:30", "Africa/Nairobi")
+    assert [period(monthly, k).start == chained(monthly, k).start for k in (1, 2, 3)] == [
+        True,
+        True,
+        False,
+    ]
+    # Cairo's clocks go from 00:00 to 01:00 on Friday 24 April 2026.
+    daily = local("2026-04-22 00:00", "Africa/Cairo", interval=Interval(unit="day"))
+    assert [period(daily, k).start == chained(daily, k).start for k in (2, 3, 4)] == [
+        True,
+        True,
+        False,
+    ]
 
 
 @given(anchors, st.integers(1, 130))
