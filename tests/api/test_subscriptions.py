@@ -9,6 +9,12 @@ from uuid import uuid4
 import httpx
 import pytest
 
+from api.routers import subscription_payments
+from ledger.application import Ledger
+from ledger.commands import IdempotencyKey
+from ledger.database.connections import BookLocation
+from ledger.database.roles import DatabaseRole
+from ledger.key_store import KeyStore
 from ledger.manual_references import normalised, payment_of
 from tests.api.deployment import PHONE_PREFIX
 from tests.api.operator_callbacks import till_payment
@@ -24,6 +30,7 @@ from tests.api.subscriber import (
     Offer,
     Subscriber,
 )
+from tests.builders import initiate_payment
 from tests.invariants import assert_book_is_sound
 
 if TYPE_CHECKING:
@@ -433,6 +440,31 @@ def test_a_first_period_is_paid_by_hand_at_the_till(
     [funds] = fan.done("GET", "/me/balance")["balances"]
     assert funds["credit"] == PRICE
     assert_book_is_sound(doors.database)
+
+
+def test_a_reference_that_was_given_to_somebody_before_is_not_given_again(
+    doors: Deployment, offer: Offer, fan: Subscriber
+) -> None:
+    """It would take billions of references for that to happen by chance."""
+    store = KeyStore(doors.directory / "keys" / "key_store.sqlite3")
+    secret = store.secret("manual_references")
+    store.close()
+    key = str(uuid4())
+    asked = IdempotencyKey(f"fan:{fan.fan.id}", key)
+    first, second = (subscription_payments._reference(secret, asked, draw) for draw in (0, 1))
+    ledger = Ledger(BookLocation(doors.database, DatabaseRole.APP))
+    ledger.execute_one(initiate_payment(offer.creator.id, payment_id=payment_of(first)))
+    ledger.close()
+    subscription = fan.subscribe(offer)
+    answer = fan.post(subscription, "pay-by-hand", key=key)
+    assert answer.json()["data"]["reference"] == second
+    before = doors.recorded()
+    for api in doors.apis:
+        again = fan.post(subscription, "pay-by-hand", key=key, api=api)
+        assert again.headers[REPLAYED] == "true"
+        assert again.json() == answer.json()
+    assert doors.recorded() == before
+    assert doors.topics(payment_of(first)) == ["payment.initiated.v1"]
 
 
 def test_what_credit_pays_needs_no_reference(

@@ -16,6 +16,7 @@ from ledger.manual_references import (
     new_reference,
     normalised,
     payment_of,
+    reference_from,
 )
 
 ISSUED: Final = "7GM3W2QH"
@@ -36,6 +37,17 @@ def test_a_reference_is_eight_plain_letters_and_digits() -> None:
     assert all(normalised(each) == each for each in issued)
     assert len(set(issued)) == len(issued)
     assert {each[-1] for each in issued} == set(ALPHABET)
+
+
+@given(st.binary(min_size=5, max_size=32))
+def test_the_same_bytes_draw_the_same_reference(drawn: bytes) -> None:
+    assert normalised(reference_from(drawn)) == reference_from(drawn)
+
+
+def test_every_character_is_drawn_by_bits_of_its_own() -> None:
+    drawn_ = {reference_from((1 << bit).to_bytes(5)) for bit in range(35)}
+    assert len(drawn_) == 35
+    assert reference_from(bytes(5)) not in drawn_
 
 
 @given(drawn)
