@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from ledger.errors import CreatorIsClosed
+from ledger.errors import CreatorIsClosed, SubscriptionNotInThisState
 from ledger.events import (
     Event,
     InvoiceAttempted,
@@ -70,6 +70,8 @@ from tests.subscription_builders import (
 
 if TYPE_CHECKING:
     from uuid import UUID
+
+    from ledger.decisions import LedgerCommand
 
 A_DAY: Final = timedelta(days=1)
 RESUME: Final = resume_subscription(SUBSCRIPTION)
@@ -272,6 +274,16 @@ def test_both_can_be_revoked_until_they_happen() -> None:
     history = active().given(PAUSE_LATER, CANCEL_LATER, revoke_cancellation(SUBSCRIPTION))
     history.at(RENEWAL).given(CLOCK)
     assert state(history) is SubscriptionState.ACTIVE
+
+
+@pytest.mark.parametrize("request_", [PAUSE_LATER, CANCEL_LATER])
+def test_an_end_that_has_come_cannot_be_revoked_though_no_clock_has_seen_it(
+    request_: LedgerCommand,
+) -> None:
+    history = active().given(request_).at(RENEWAL)
+    assert not entitled(history, RENEWAL)
+    with pytest.raises(SubscriptionNotInThisState):
+        history.decide(revoke_cancellation(SUBSCRIPTION))
 
 
 # Paid in advance.
