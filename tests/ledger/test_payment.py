@@ -54,6 +54,7 @@ from tests.ledger.scenes import (
     initiated,
     submitted,
 )
+from tests.money_builders import release_funds, report_fee
 
 
 def test_an_initiated_payment_freezes_plan_split_and_expiry() -> None:
@@ -156,6 +157,33 @@ def test_a_late_success_after_expiry_still_pays() -> None:
         (f"creator:{CREATOR}:pending", "KES"): -88_400,
         ("platform:fees", "KES"): -10_000,
         ("tax:vat", "KES"): -1_600,
+    }
+
+
+def test_what_leaves_its_creator_nothing_has_nothing_to_wait_for() -> None:
+    whole_fee = FeePlan(fee_basis_points=10_000, vat_basis_points=0)
+    history = History().given(
+        register_creator(CREATOR, plan=whole_fee), initiate_payment(CREATOR, payment_id=PAYMENT)
+    )
+    assert not history.payment(PAYMENT).flows.released
+    history.given(report_success(PAYMENT))
+    assert history.payment(PAYMENT).flows.released
+    assert history.when(release_funds(PAYMENT)).events == []
+    # What comes back to its creator after all does not wait either.
+    for returned in (False, True):
+        history.given(
+            report_fee(
+                PAYMENT,
+                50,
+                fee_reference="F-1",
+                dispute="D-1",
+                borne_by="creator",
+                returned=returned,
+            )
+        )
+    assert history.balances() == {
+        ("provider:sandbox:collection", "KES"): GROSS,
+        ("platform:fees", "KES"): -GROSS,
     }
 
 

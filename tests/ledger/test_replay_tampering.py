@@ -22,6 +22,7 @@ from tests.subscription_builders import (
 if TYPE_CHECKING:
     from ledger.application import Ledger
     from ledger.database.connections import BookLocation
+    from ledger.decisions import LedgerCommand
 
 CREATOR = UUID(int=0xC4EA)
 TIER = UUID(int=0x71E4)
@@ -394,14 +395,16 @@ def test_only_the_first_differences_are_listed_and_all_are_counted(paid: BookLoc
 @pytest.fixture
 def subscribed(ledger: Ledger, book: BookLocation) -> BookLocation:
     """A book with two subscriptions of one creator, the second of which was started last."""
-    for command in (
+    offered: tuple[LedgerCommand, ...] = (
         register_creator(CREATOR),
         create_tier(CREATOR, TIER),
         publish_price(CREATOR, TIER, 50_000),
         publish_tier(CREATOR, TIER),
-        *(subscribe(uuid4(), CREATOR, TIER, by_card(uuid4())) for _ in range(2)),
-    ):
+    )
+    for command in offered:
         ledger.execute_one(command)
+    for _ in range(2):
+        ledger.execute_one(subscribe(uuid4(), CREATOR, TIER, by_card(uuid4())))
     return book
 
 
