@@ -33,7 +33,16 @@ from ledger.events import (
     SubscriptionRecovered,
     TierChanged,
 )
-from tests.ledger.subscription_scenes import CLOCK, CLOCK_ALONE, SUBSCRIPTION_STATES
+from ledger.renewals import due_at
+from tests.ledger.subscription_scenes import (
+    ACTIVE,
+    AT_RENEWAL,
+    CLOCK,
+    CLOCK_ALONE,
+    NOT_PAID,
+    SUBSCRIPTION,
+    SUBSCRIPTION_STATES,
+)
 from tests.ledger.tables import Decided, Table
 
 TEXT: Final = """
@@ -164,3 +173,26 @@ def test_the_clock_does_in_a_state_what_the_table_says(command: str, state: str)
     if TABLE.matrix()[command, state] != "!sub":
         again = history.decide(COMMANDS[command])
         assert again.events == [], "a second clock finds nothing to do"
+
+
+# Of a creator's price or end the clock is told otherwise, and alone it leaves what it cannot do.
+SLEPT_THROUGH: Final = [
+    (name, state)
+    for name in AFTER
+    for state in {**NOT_PAID, **ACTIVE, **AT_RENEWAL}
+    if not name.startswith("alone") and state != "none"
+]
+
+
+@pytest.mark.parametrize(("command", "state"), SLEPT_THROUGH)
+def test_what_the_clock_does_was_due_and_then_nothing_is_due_any_more(
+    command: str, state: str
+) -> None:
+    """So that a clock which sleeps until something is due misses nothing and never spins."""
+    history = SUBSCRIPTION_STATES[state]()
+    due = due_at(history.subscription(SUBSCRIPTION))
+    now = history.now + AFTER[command]
+    does_something = history.at(now).when(CLOCK).events != []
+    assert does_something == (due is not None and due <= now)
+    left = due_at(history.subscription(SUBSCRIPTION))
+    assert left is None or left > now

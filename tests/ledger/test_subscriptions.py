@@ -49,6 +49,7 @@ from tests.ledger.subscription_scenes import (
     declined,
     due,
     early,
+    given_goodwill,
     incomplete,
     paid,
     past_due,
@@ -154,6 +155,13 @@ def test_a_trial_that_is_paid_late_is_counted_from_the_payment_and_idle_until_th
     assert periods(history) == [(1, late, datetime(2026, 4, 11, 12, tzinfo=UTC))]
     assert count(history, TrialConverted) == 1
     assert entitled(history, late)
+
+
+def test_credit_pays_the_first_period_at_the_end_of_a_trial_without_a_gap() -> None:
+    history = given_goodwill(trying(), MONTHLY).at(TRIAL_END).given(CLOCK_ALONE)
+    assert periods(history)[0][1] == TRIAL_END
+    assert count(history, SubscriptionPastDue) == 0
+    assert entitled(history, TRIAL_END)
 
 
 def test_who_was_never_asked_after_a_trial_does_not_expire() -> None:
