@@ -19,7 +19,7 @@ SIZE_MAX: Final = 20_000
 
 
 class AggregateCache:
-    """The least recently used aggregates by stream. Used by the writer's thread alone."""
+    """The most recently used aggregates by stream. Used by one thread alone."""
 
     def __init__(self, size_max: int = SIZE_MAX) -> None:
         self._size_max = size_max
