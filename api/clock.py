@@ -70,6 +70,8 @@ class Clock:
         self._pace = pace
         self._stopping = asyncio.Event()
         self._resting: dict[tuple[str, UUID, datetime], float] = {}
+        self._advanced: dict[UUID, int] = {}
+        self._position = 0
 
     def stop(self) -> None:
         """Finish what is under way and return from `run`."""
@@ -121,7 +123,8 @@ class Clock:
             if not due:
                 break
             last = due[-1]
-            yield [each for each in due if _name(each) not in self._resting]
+            self._position = last.position
+            yield [each for each in due if self._is_news(each)]
 
     async def _do(self, due: list[Due]) -> int:
         scheduled = [each.creator_id for each in due if each.kind == "payout_schedule"]
@@ -155,8 +158,10 @@ class Clock:
         outcomes = await self._ledger.execute_from_loop([command for _, command in asked])
         idle: list[Due] = []
         for (due, _), outcome in zip(asked, outcomes, strict=True):
-            if _found_nothing_to_do(due, outcome):
-                idle.append(due)
+            if due.kind == "subscription" and outcome.error is None:
+                self._advanced[due.subject_id] = outcome.position
+                if not (outcome.events or outcome.replayed):
+                    idle.append(due)
             elif self._lets_go_on(due, outcome):
                 move = self._schedules.move_on(due, creators[due.creator_id])
                 moves += [] if move is None else [move]
@@ -195,18 +200,18 @@ class Clock:
         self._rest(due)
         return False
 
+    def _is_news(self, due: Due) -> bool:
+        """Whether it does not rest, and the table knows already what was done about it last."""
+        known = self._advanced.get(due.subject_id, 0) <= due.position
+        return known and _name(due) not in self._resting
+
     def _rest(self, due: Due) -> None:
         self._resting[_name(due)] = time.monotonic() + REST_SECONDS
 
     def _wake_the_rested(self) -> None:
         now = time.monotonic()
         self._resting = {name: until for name, until in self._resting.items() if until > now}
-
-
-def _found_nothing_to_do(due: Due, outcome: Outcome) -> bool:
-    """Whether a subscription was woken in vain: the table does not know it better by the log."""
-    answered = outcome.error is None and not outcome.replayed
-    return due.kind == "subscription" and answered and not outcome.events
+        self._advanced = {each: at for each, at in self._advanced.items() if at > self._position}
 
 
 def _name(due: Due) -> tuple[str, UUID, datetime]:

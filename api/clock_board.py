@@ -47,7 +47,8 @@ CONNECTIONS_MAX: Final = 2
 """One follows the log, one asks what is due."""
 
 READ_DUE: Final = """
-    SELECT kind, subject_id, creator_id, due_at, coalesce(%(now)s::timestamptz, now())
+    SELECT kind, subject_id, creator_id, due_at, coalesce(%(now)s::timestamptz, now()),
+           (SELECT notification_id FROM ledger_tracking WHERE application_name = %(tracking)s)
     FROM clock_due
     WHERE due_at <= coalesce(%(now)s::timestamptz, now())
       AND (due_at, kind, subject_id)
@@ -82,7 +83,8 @@ READ_CREATORS: Final = """
 class Due(NamedTuple):
     """Something that is due, of a payment, a hold, a creator with a schedule, a subscription.
 
-    `now` is the time at which it was asked for: the database's, unless the book's runs ahead.
+    `now` is the time at which it was asked for: the database's, unless the book's runs ahead. The
+    table is true at `position`.
     """
 
     kind: Kind
@@ -90,6 +92,7 @@ class Due(NamedTuple):
     creator_id: UUID
     due_at: datetime
     now: datetime
+    position: int
 
 
 class Move(NamedTuple):
@@ -133,7 +136,8 @@ class ClockBoard:
             else after._asdict()
         )
         with self._pool.connection() as connection:
-            rows = connection.execute(READ_DUE, {**position, "now": now, "limit": limit})
+            asked = {**position, "now": now, "limit": limit, "tracking": TRACKING}
+            rows = connection.execute(READ_DUE, asked)
             return [Due(*row) for row in rows.fetchall()]
 
     def outlook(self) -> Outlook:

@@ -42,7 +42,7 @@ class Renewals:
 
     def request(self, due: Due) -> AdvanceSubscription:
         """Do all that is due of it by now."""
-        asking = f"subscription:{due.subject_id}:{due.due_at.isoformat()}:{due.now.isoformat()}"
+        asking = f"subscription:{due.subject_id}:{due.position}:{due.now.isoformat()}"
         common = said(due, asking, due.subject_id)
         return AdvanceSubscription(
             subscription_id=due.subject_id,

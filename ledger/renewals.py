@@ -103,9 +103,10 @@ def _reminder_times(
     known_since = max((each.start for each in sub.periods), default=sub.started_at)
     given = [days for number, days in sub.reminded if number == sub.next_number]
     for days in sorted(dunning.REMINDER_DAYS):
-        at = dunning.allowed_at(begins_at - timedelta(days=days), method=sub.method, zone=sub.zone)
+        wanted = begins_at - timedelta(days=days)
+        at = dunning.allowed_at(wanted, method=sub.method, zone=sub.zone)
         # A period of a day needs no reminder on the day before, nor does who was told later on.
-        if known_since < at < before and not any(each <= days for each in given):
+        if known_since < wanted and at < before and not any(each <= days for each in given):
             yield at, before, days
         before = min(before, at)
 

@@ -77,6 +77,16 @@ def test_nothing_happens_a_moment_too_early(scene: Subscribers) -> None:
     assert scene.topics(subscription) == before
 
 
+@pytest.mark.parametrize("hour", [2, 12, 23])
+def test_who_pays_by_the_day_is_not_reminded_also_where_days_begin_at_night(
+    scene: Subscribers, hour: int
+) -> None:
+    scene.at(march(scene, 2, hour))
+    subscription = scene.member(scene.offer(DAY))
+    scene.until(march(scene, 3, max(hour, 13)), subscription)
+    assert "renewal_reminded" not in scene.new_topics(subscription, 0)
+
+
 def test_a_phone_is_asked_from_eight_and_a_card_at_any_hour(scene: Subscribers) -> None:
     scene.at(march(scene, 2, 2))
     offer = scene.offer()
@@ -262,6 +272,20 @@ def test_the_price_of_another_tier_wakes_in_vain_and_moves_nothing(scene: Subscr
     assert scene.due_at(living) == march(scene, 29)
     assert scene.due_at(ended) == DUE_NEVER
     assert value(scene.book.database, "SELECT count(*) FROM ledger_events") == before
+
+
+def test_what_is_due_at_the_same_time_as_what_was_done_before_does_not_rest(
+    scene: Subscribers,
+) -> None:
+    offer = scene.offer()
+    subscription = scene.member(offer)
+    for target in (2, 3):
+        scene.do(
+            publish_price(offer.creator_id, offer.tier_id, target * GROSS),
+            migrate_price(offer.creator_id, offer.tier_id, scene.time.now, target=target),
+        )
+        assert scene.tick() == 1
+    assert scene.new_topics(subscription, -2) == ["price_migration_noticed"] * 2
 
 
 def test_whoever_is_woken_while_nothing_was_found_is_looked_at_again(scene: Subscribers) -> None:
