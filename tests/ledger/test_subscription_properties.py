@@ -6,7 +6,7 @@ clocks that race: test_subscription_simulation.py.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 from zoneinfo import ZoneInfo
 
@@ -14,25 +14,36 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ledger.accounts import FanFunds, fan_funds
+from ledger.billing_periods import Interval
+from ledger.errors import SubmissionNotAllowed
+from ledger.events import PeriodPaid, PeriodSkipped
+from ledger.payment import Payment, PaymentState
 from ledger.renewals import due_at
-from ledger.subscription import Subscription
+from ledger.subscription import Subscription, SubscriptionState
+from tests.builders import start_submission
 from tests.ledger.scenes import CREATOR, FAN
 from tests.ledger.subscription_scenes import (
     BASIC,
+    CANCEL,
     CANCEL_LATER,
+    CARD,
     CLOCK,
     MONTHLY,
     PHONE,
     PREPAYMENT,
     RENEWAL,
     SUBSCRIPTION,
+    SUBSCRIPTION_STATES,
     active,
     attempt_of,
+    given_goodwill,
     offered,
     paid,
     prompted,
 )
 from tests.ledger.subscriptions.campaign import Findings, weigh
+from tests.ledger.subscriptions.fans import ZONES
 from tests.ledger.subscriptions.memory import Memory, watched
 from tests.ledger.subscriptions.naive import READINGS
 from tests.ledger.subscriptions.world import Clock, World
@@ -84,6 +95,75 @@ def test_a_prepayment_that_ends_on_the_day_when_clocks_go_forward_keeps_its_hour
     assert order.live is not None
     history.given(paid(order.live.payment_id, 3 * MONTHLY), CANCEL_LATER)
     assert not watched(history.events).violations
+
+
+gaps = st.tuples(st.timedeltas(timedelta(minutes=1), timedelta(days=120)), st.integers(1, 3))
+
+
+@given(
+    begins=st.datetimes(
+        min_value=datetime(2026, 3, 2),  # noqa: DTZ001 - hypothesis adds the zone
+        max_value=datetime(2030, 1, 1),  # noqa: DTZ001
+        timezones=st.just(UTC),
+    ),
+    zone=st.sampled_from(ZONES),
+    interval=st.builds(
+        Interval, unit=st.sampled_from(["day", "week", "month", "year"]), count=st.integers(1, 5)
+    ),
+    looks=st.lists(gaps, max_size=12),
+)
+def test_however_seldom_and_often_the_clock_looks_each_period_is_paid_or_skipped_once(
+    begins: datetime, zone: str, interval: Interval, looks: list[tuple[timedelta, int]]
+) -> None:
+    history = given_goodwill(offered(), 10**12).at(begins)
+    history.given(
+        publish_price(CREATOR, BASIC, MONTHLY, interval),
+        subscribe(
+            FAN, CREATOR, BASIC, CARD, subscription_id=SUBSCRIPTION, interval=interval, zone=zone
+        ),
+    )
+    for gap, times in looks:
+        history.at(history.now + gap).given(CLOCK)
+        known = len(history.events)
+        history.given(*[CLOCK] * times)
+        assert len(history.events) == known
+        paid_until = subscription(history).paid_until
+        assert paid_until is not None
+        assert history.now < paid_until
+    numbers = [
+        event.number for event in history.events if isinstance(event, PeriodPaid | PeriodSkipped)
+    ]
+    assert numbers == list(range(1, subscription(history).next_number))
+    assert watched(history.events).violations == []
+
+
+CANCELLABLE: Final = {
+    name: scene
+    for name, scene in SUBSCRIPTION_STATES.items()
+    if name not in {"none", "cancelled", "cancelled, prompted", "expired"}
+}
+
+
+@pytest.mark.parametrize("state", list(CANCELLABLE))
+def test_after_a_cancellation_nothing_goes_out_and_late_money_is_the_fans(state: str) -> None:
+    history = CANCELLABLE[state]().given(CANCEL)
+    assert subscription(history).state is SubscriptionState.CANCELLED
+    assert due_at(subscription(history)) is None
+    payments = [each for each in history.aggregates.values() if isinstance(each, Payment)]
+    for payment in payments:
+        if payment.invoice is None or payment.state is PaymentState.SUCCEEDED:
+            continue
+        with pytest.raises(SubmissionNotAllowed):
+            history.decide(start_submission(payment.id))
+        before = credit(history)
+        history.given(paid(payment.id, payment.money.amount))
+        assert credit(history) == before + payment.money.amount
+    assert watched(history.events).violations == []
+
+
+def credit(history: History) -> int:
+    """What the fan has as credit, in minor units."""
+    return -history.balances().get((fan_funds(FAN, FanFunds.CREDIT), "KES"), 0)
 
 
 def lived(seed: int, *, fans: int = 4, days: int = 200) -> Findings:
