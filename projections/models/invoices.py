@@ -67,7 +67,7 @@ TABLES: Final = """
         last_failure text,
         credited bigint NOT NULL
     ) WITH (fillfactor = 80);
-    CREATE INDEX ON invoices_g{g} (opened);
+    CREATE INDEX ON invoices_g{g} ((opened + 0));
     CREATE INDEX ON invoices_g{g} (subscription_id, opened);
     CREATE INDEX ON invoices_g{g} (fan_id, opened);
     CREATE INDEX ON invoices_g{g} (creator_id, opened);
@@ -283,18 +283,18 @@ SEARCH: Final = """
     SELECT model.generation, model.position, model.parked_at, found.*
     FROM model LEFT JOIN LATERAL (
         SELECT * FROM invoices_g{g}
-        WHERE opened < %(before)b::bigint {where}
-        ORDER BY opened DESC LIMIT %(limit)b::bigint
+        WHERE {opened} < %(before)b::bigint {where}
+        ORDER BY {opened} DESC LIMIT %(limit)b::bigint
     ) AS found ON true
     ORDER BY found.opened DESC
 """
-FILTERS: Final[Mapping[str, LiteralString]] = {
+KEYS: Final[Mapping[str, LiteralString]] = {
     "subscription_id": "AND subscription_id = %(subscription_id)b::uuid",
     "fan_id": "AND fan_id = %(fan_id)b::uuid",
     "creator_id": "AND creator_id = %(creator_id)b::uuid",
     "state": "AND state = %(state)b::text",
 }
-INVOICES: Final = Search("invoices", SEARCH, FILTERS, FoundInvoice)
+INVOICES: Final = Search("invoices", SEARCH, FoundInvoice, keys=KEYS)
 
 
 async def search_invoices(

@@ -66,7 +66,7 @@ TABLES: Final = """
         times_returned integer NOT NULL,
         ended_at timestamptz
     ) WITH (fillfactor = 80);
-    CREATE INDEX ON payouts_g{g} (opened);
+    CREATE INDEX ON payouts_g{g} ((opened + 0));
     CREATE INDEX ON payouts_g{g} (creator_id, opened);
     CREATE INDEX ON payouts_g{g} (creator_id, state, opened);
     CREATE INDEX ON payouts_g{g} (state, opened);
@@ -238,19 +238,21 @@ SEARCH: Final = """
     SELECT model.generation, model.position, model.parked_at, found.*
     FROM model LEFT JOIN LATERAL (
         SELECT * FROM payouts_g{g}
-        WHERE opened < %(before)b::bigint {where}
-        ORDER BY opened DESC LIMIT %(limit)b::bigint
+        WHERE {opened} < %(before)b::bigint {where}
+        ORDER BY {opened} DESC LIMIT %(limit)b::bigint
     ) AS found ON true
     ORDER BY found.opened DESC
 """
-FILTERS: Final[Mapping[str, LiteralString]] = {
+KEYS: Final[Mapping[str, LiteralString]] = {
     "creator_id": "AND creator_id = %(creator_id)b::uuid",
     "state": "AND state = %(state)b::text",
+}
+OTHERS: Final[Mapping[str, LiteralString]] = {
     "provider": "AND provider = %(provider)b::text",
     "since": OPENED_SINCE,
     "until": OPENED_UNTIL,
 }
-PAYOUTS: Final = Search("payouts", SEARCH, FILTERS, FoundPayout)
+PAYOUTS: Final = Search("payouts", SEARCH, FoundPayout, keys=KEYS, others=OTHERS)
 
 
 async def search_payouts(

@@ -54,7 +54,7 @@ TABLES: Final = """
         decided_at timestamptz,
         rejected_because text
     ) WITH (fillfactor = 80);
-    CREATE INDEX ON proposals_g{g} (opened);
+    CREATE INDEX ON proposals_g{g} ((opened + 0));
     CREATE INDEX ON proposals_g{g} (state, opened);
     CREATE INDEX ON proposals_g{g} (proposed_by, opened);
 """
@@ -217,17 +217,17 @@ SEARCH: Final = """
                second_person, proposed_by, proposed_at, state, decided_by, decided_at,
                rejected_because
         FROM proposals_g{g}
-        WHERE opened < %(before)b::bigint {where}
-        ORDER BY opened DESC LIMIT %(limit)b::bigint
+        WHERE {opened} < %(before)b::bigint {where}
+        ORDER BY {opened} DESC LIMIT %(limit)b::bigint
     ) AS found ON true
     ORDER BY found.opened DESC
 """
-FILTERS: Final[Mapping[str, LiteralString]] = {
+KEYS: Final[Mapping[str, LiteralString]] = {
     "state": "AND state = %(state)b::text",
-    "kind": "AND kind = %(kind)b::text",
     "proposed_by": "AND proposed_by = %(proposed_by)b::text",
 }
-PROPOSALS: Final = Search("proposals", SEARCH, FILTERS, _found)
+OTHERS: Final[Mapping[str, LiteralString]] = {"kind": "AND kind = %(kind)b::text"}
+PROPOSALS: Final = Search("proposals", SEARCH, _found, keys=KEYS, others=OTHERS)
 
 
 async def search_proposals(

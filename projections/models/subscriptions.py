@@ -77,7 +77,7 @@ TABLES: Final = """
         invoice_id uuid,
         invoice_until timestamptz
     ) WITH (fillfactor = 80);
-    CREATE INDEX ON subscriptions_g{g} (opened);
+    CREATE INDEX ON subscriptions_g{g} ((opened + 0));
     CREATE INDEX ON subscriptions_g{g} (fan_id, opened);
     CREATE INDEX ON subscriptions_g{g} (creator_id, opened);
     CREATE INDEX ON subscriptions_g{g} (creator_id, state, opened);
@@ -306,18 +306,18 @@ SEARCH: Final = """
     SELECT model.generation, model.position, model.parked_at, found.*
     FROM model LEFT JOIN LATERAL (
         SELECT * FROM subscriptions_g{g}
-        WHERE opened < %(before)b::bigint {where}
-        ORDER BY opened DESC LIMIT %(limit)b::bigint
+        WHERE {opened} < %(before)b::bigint {where}
+        ORDER BY {opened} DESC LIMIT %(limit)b::bigint
     ) AS found ON true
     ORDER BY found.opened DESC
 """
-FILTERS: Final[Mapping[str, LiteralString]] = {
+KEYS: Final[Mapping[str, LiteralString]] = {
     "creator_id": "AND creator_id = %(creator_id)b::uuid",
     "fan_id": "AND fan_id = %(fan_id)b::uuid",
     "state": "AND state = %(state)b::text",
     "tier_id": "AND tier_id = %(tier_id)b::uuid",
 }
-SUBSCRIPTIONS: Final = Search("subscriptions", SEARCH, FILTERS, FoundSubscription)
+SUBSCRIPTIONS: Final = Search("subscriptions", SEARCH, FoundSubscription, keys=KEYS)
 
 
 async def search_subscriptions(

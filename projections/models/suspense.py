@@ -59,7 +59,7 @@ TABLES: Final = """
         updated_at timestamptz NOT NULL,
         PRIMARY KEY (stream_id, provider_transaction)
     ) WITH (fillfactor = 80);
-    CREATE INDEX ON suspense_g{g} (opened);
+    CREATE INDEX ON suspense_g{g} ((opened + 0));
     CREATE INDEX ON suspense_g{g} (state, opened);
     CREATE INDEX ON suspense_g{g} (provider_transaction);
     CREATE TABLE suspense_returns_g{g} (
@@ -262,17 +262,17 @@ SEARCH: Final = """
     SELECT model.generation, model.position, model.parked_at, found.*
     FROM model LEFT JOIN LATERAL (
         SELECT * FROM suspense_g{g}
-        WHERE opened < %(before)b::bigint {where}
-        ORDER BY opened DESC LIMIT %(limit)b::bigint
+        WHERE {opened} < %(before)b::bigint {where}
+        ORDER BY {opened} DESC LIMIT %(limit)b::bigint
     ) AS found ON true
     ORDER BY found.opened DESC
 """
-FILTERS: Final[Mapping[str, LiteralString]] = {
+KEYS: Final[Mapping[str, LiteralString]] = {
     "state": "AND state = %(state)b::text",
     "stream_id": "AND stream_id = %(stream_id)b::uuid",
     "provider_transaction": "AND provider_transaction = %(provider_transaction)b::text",
 }
-SUSPENSE: Final = Search("parked", SEARCH, FILTERS, FoundParked)
+SUSPENSE: Final = Search("parked", SEARCH, FoundParked, keys=KEYS)
 
 
 async def search_suspense(
