@@ -161,7 +161,7 @@ class OperatorProcess(HttpProcess):
 
 
 class Deployment:
-    """A book with API processes, and if asked for, an operator, dispatchers and clocks.
+    """A book with API processes, and if asked for, an operator, dispatchers, clocks and projectors.
 
     `settings` are environment variables of every process, without the prefix `HESABU_`.
     """
@@ -182,6 +182,7 @@ class Deployment:
         self.apis: list[ApiProcess] = []
         self.dispatchers: list[Process] = []
         self.clocks: list[Process] = []
+        self.projectors: list[Process] = []
         self._operator: OperatorProcess | None = None
         self._issuer = Settings(data_directory=directory)
         self.admin = self.person(Role.ADMIN)
@@ -205,7 +206,7 @@ class Deployment:
     @property
     def processes(self) -> list[Process]:
         operators = [] if self._operator is None else [self._operator]
-        return [*operators, *self.apis, *self.dispatchers, *self.clocks]
+        return [*operators, *self.apis, *self.dispatchers, *self.clocks, *self.projectors]
 
     def environment(self) -> dict[str, str]:
         """The settings of every process of this deployment."""
@@ -257,6 +258,14 @@ class Deployment:
             name = f"clock-{len(self.clocks) + 1}"
             arguments = ["api.cli", "clock", "--speed", str(speed)]
             self.clocks.append(Process(name, arguments, self.environment(), self.directory))
+        return self
+
+    def add_projectors(self, count: int) -> Self:
+        """Projectors. Not started yet."""
+        for _ in range(count):
+            name = f"projector-{len(self.projectors) + 1}"
+            arguments = ["api.cli", "projector"]
+            self.projectors.append(Process(name, arguments, self.environment(), self.directory))
         return self
 
     def __enter__(self) -> Self:
