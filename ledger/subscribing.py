@@ -296,9 +296,9 @@ def _wanted(draft: Draft, sub: Subscription, command: PayInvoice) -> Invoice:
         raise NothingToPay
     if sub.state is SubscriptionState.TRIALING:
         return issue_first(draft, sub.id, command.terms, prompt_at=sub.trial_ends_at)
-    current = sub.period_at(draft.now)
+    current = sub.period_at(draft.now) if sub.state is SubscriptionState.ACTIVE else None
     # One period ahead and no more: further ones are prepaid.
-    if sub.state is SubscriptionState.ACTIVE and current and current.number + 1 == number:
+    if current is not None and current.end == sub.paid_until:
         if sub.change is not None:
             raise NothingToPay
         return issue_renewal(draft, sub.id, command.terms)

@@ -40,6 +40,7 @@ from tests.ledger.subscription_scenes import (
     given_goodwill,
     offered,
     paid,
+    prepaid,
     prompted,
 )
 from tests.ledger.subscriptions.campaign import Findings, weigh
@@ -47,7 +48,14 @@ from tests.ledger.subscriptions.fans import ZONES
 from tests.ledger.subscriptions.memory import Memory, watched
 from tests.ledger.subscriptions.naive import READINGS
 from tests.ledger.subscriptions.world import Clock, World
-from tests.subscription_builders import DAY, prepay, publish_price, subscribe
+from tests.subscription_builders import (
+    DAY,
+    pay_invoice,
+    prepay,
+    publish_price,
+    revoke_cancellation,
+    subscribe,
+)
 
 if TYPE_CHECKING:
     from tests.ledger.given import History
@@ -95,6 +103,14 @@ def test_a_prepayment_that_ends_on_the_day_when_clocks_go_forward_keeps_its_hour
     assert order.live is not None
     history.given(paid(order.live.payment_id, 3 * MONTHLY), CANCEL_LATER)
     assert not watched(history.events).violations
+
+
+def test_after_a_prepayment_ended_the_next_period_can_be_paid_early() -> None:
+    history = prepaid().given(CANCEL_LATER, revoke_cancellation(SUBSCRIPTION))
+    number = subscription(history).next_number
+    history.given(pay_invoice(SUBSCRIPTION, number), paid(attempt_of(number)))
+    assert [each.number for each in subscription(history).periods] == [1, number]
+    assert watched(history.events).violations == []
 
 
 gaps = st.tuples(st.timedeltas(timedelta(minutes=1), timedelta(days=120)), st.integers(1, 3))
