@@ -35,7 +35,7 @@ from ledger.events import (
     RefundReopenedAsSucceeded,
     RefundSucceeded,
 )
-from ledger.invoices import attempt_failed, reserve_more, settle, void
+from ledger.invoices import attempt_failed, pay_by_credit, settle, void
 from ledger.postings import credit_restored, credit_taken_back
 
 if TYPE_CHECKING:
@@ -157,17 +157,4 @@ def _became_credit(draft: Draft, payment: Payment, delay: int) -> None:
     order = sub.order
     if order is not None and order.id == payment.invoice.invoice_id:
         void(draft, sub.id, order.id, "expired")
-    invoice = sub.invoice
-    if invoice is None or (invoice.live is not None and invoice.live.payment_id != payment.id):
-        return
-    if invoice.live is not None:
-        attempt_failed(draft, payment, reason="mismatched")
-        invoice = draft.subscription(sub.id).invoice
-    if invoice is not None and _credit(draft, sub) >= invoice.cash:
-        reserve_more(draft, sub.id, invoice.id, None)
-        settle(draft, sub.id, invoice.id, (), delay)
-
-
-def _credit(draft: Draft, sub: Subscription) -> int:
-    funds = (FanFunds.CREDIT, FanFunds.GOODWILL)
-    return -sum(draft.balance(fan_funds(sub.fan_id, each), sub.currency) for each in funds)
+    pay_by_credit(draft, sub.id, delay)

@@ -286,12 +286,22 @@ def attempt_failed(draft: Draft, payment: Payment, *, reason: str) -> None:
         reason=reason,
         pushed_at=pushed_at,
     )
-    if origin == "fan" or invoice.kind in {"change", "prepayment"}:
+    if invoice.kind in {"change", "prepayment"}:
+        return
+    if origin == "fan":
+        _keep_apart(draft, sub_id, wanted, pushed_at)
         return
     if pushed_at is None:
         _ask_again(draft, sub_id, wanted, draft.now + dunning.NOT_PUSHED_PAUSE)
     else:
         _past_due(draft, sub_id, wanted)
+
+
+def _keep_apart(draft: Draft, sub_id: UUID, wanted: UUID, pushed_at: datetime | None) -> None:
+    """Who was asked at their own wish is not asked again by the clock right after."""
+    again = _open(draft, sub_id, wanted)[1].next_attempt_at
+    if pushed_at is not None and again is not None and again < pushed_at + dunning.APART:
+        _ask_again(draft, sub_id, wanted, pushed_at + dunning.APART)
 
 
 def _pushed_at(payment: Payment, reason: str, now: datetime) -> datetime | None:
@@ -368,6 +378,24 @@ def collect_if_due(draft: Draft, sub_id: UUID, terms: PaymentTerms | None, delay
         attempt(draft, sub_id, invoice.id, terms, origin="clock")
 
 
+def pay_by_credit(draft: Draft, sub_id: UUID, delay: int) -> bool:
+    """Let credit pay all that is left of the open period, if it can and nothing collects it.
+
+    Not of one that is over: nobody had anything of it.
+    """
+    sub = draft.subscription(sub_id)
+    invoice = sub.invoice
+    if invoice is None or invoice.live is not None:
+        return False
+    if invoice.end is not None and invoice.end <= draft.now:
+        return False
+    if sum(funding(draft, sub, invoice.cash, None)) < invoice.cash:
+        return False
+    reserve_more(draft, sub_id, invoice.id, None)
+    settle(draft, sub_id, invoice.id, (), delay)
+    return True
+
+
 # Paid.
 
 
@@ -407,6 +435,9 @@ def _spend_credit(draft: Draft, sub: Subscription, invoice: Invoice, delay: int)
         plan = plan_of(draft, sub)
         split = split_gross(amount, plan)
         payment_id = uuid5(invoice.id, source)
+        if draft.is_taken(payment_id):
+            # An idempotency key that was used again after it was forgotten.
+            raise AlreadyExists
         draft.record(
             CreditSpent,
             payment_id,

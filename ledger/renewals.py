@@ -37,7 +37,15 @@ from ledger.events import (
     SubscriptionPaused,
     TierChanged,
 )
-from ledger.invoices import collect_if_due, issue_first, issue_renewal, settle, void, void_all
+from ledger.invoices import (
+    collect_if_due,
+    issue_first,
+    issue_renewal,
+    pay_by_credit,
+    settle,
+    void,
+    void_all,
+)
 from ledger.subscription import Invoice, Subscription, SubscriptionState
 
 if TYPE_CHECKING:
@@ -123,6 +131,16 @@ def advance(draft: Draft, sub: Subscription | None, command: AdvanceSubscription
             return
 
 
+def begin_what_is_due(draft: Draft, sub_id: UUID, terms: PaymentTerms | None, delay: int) -> None:
+    """Invoice, skip, end or change what began while the clock did not look; ask for nothing."""
+    for _ in range(STEPS_MAX):
+        sub = draft.subscription(sub_id)
+        waits = sub.paid_until is None or sub.paid_until > draft.now
+        if sub.state is not SubscriptionState.ACTIVE or sub.invoice is not None or waits:
+            return
+        _while_active(draft, sub, terms, delay)
+
+
 def _step(draft: Draft, sub: Subscription, terms: PaymentTerms | None, delay: int) -> None:
     order = sub.order
     if order is not None and order.expires_at is not None and order.expires_at <= draft.now:
@@ -138,7 +156,9 @@ def _step(draft: Draft, sub: Subscription, terms: PaymentTerms | None, delay: in
             _while_active(draft, sub, terms, delay)
         case SubscriptionState.PAST_DUE:
             if sub.grace_until is not None and sub.grace_until <= draft.now:
-                _expire(draft, sub)
+                # A clock that comes late finds what credit would have paid in time.
+                if not pay_by_credit(draft, sub.id, delay):
+                    _expire(draft, sub)
             elif not _closed_before(draft, sub):
                 collect_if_due(draft, sub.id, terms, delay)
         case SubscriptionState.PAUSED | SubscriptionState.CANCELLED | SubscriptionState.EXPIRED:
@@ -230,6 +250,11 @@ def _changes(draft: Draft, sub: Subscription, begins_at: datetime) -> bool:
     if sub.change is not None:
         change_at(draft, sub, begins_at, tier_id=sub.change.tier_id, price=sub.change.price)
         return True
+    return migrate_price(draft, sub, begins_at)
+
+
+def migrate_price(draft: Draft, sub: Subscription, begins_at: datetime) -> bool:
+    """Let the price hold that the fan was told of, if it does for a period that begins then."""
     if sub.noticed is not None and sub.noticed.at <= begins_at:
         draft.record(
             TierChanged,

@@ -72,7 +72,7 @@ from ledger.invoices import (
 )
 from ledger.money import Money
 from ledger.postings import split_gross
-from ledger.renewals import advance, change_at
+from ledger.renewals import advance, begin_what_is_due, change_at, migrate_price
 from ledger.subscription import LIVE, Invoice, Subscription, SubscriptionState
 from ledger.tier_changes import change, current_period
 from ledger.unused_time import credit_periods, end_prepayment
@@ -262,7 +262,13 @@ def _pay(draft: Draft, sub: Subscription, command: PayInvoice) -> None:
     Raises `SubscriptionNotInThisState`, `NothingToPay`, `CreatorIsClosed`, `PromptLive`,
     `AlreadyExists` or `AmountNotPayable`.
     """
+    due = sub.next_number
+    begin_what_is_due(draft, sub.id, command.terms, _delay(command))
+    sub = draft.subscription(sub.id)
     _not_ended(sub)
+    if draft.events and sub.invoice is None and command.number in {None, due}:
+        # It was skipped, or credit has paid it, just now.
+        return
     invoice = _wanted(draft, sub, command)
     if invoice.start is None or invoice.start > draft.now:
         _check_creator(draft, sub)
@@ -301,6 +307,7 @@ def _wanted(draft: Draft, sub: Subscription, command: PayInvoice) -> Invoice:
     if current is not None and current.end == sub.paid_until:
         if sub.change is not None:
             raise NothingToPay
+        migrate_price(draft, sub, current.end)
         return issue_renewal(draft, sub.id, command.terms)
     raise NothingToPay
 
@@ -401,19 +408,21 @@ def _prepay(draft: Draft, sub: Subscription, command: Prepay) -> None:
         raise PromptLive
     for invoice in sub.open_invoices():
         void(draft, sub.id, invoice.id, "replaced")
+    begins_at = sub.paid_until
+    assert begins_at is not None  # noqa: S101 - it is active
+    migrate_price(draft, draft.subscription(sub.id), begins_at)
     sub = draft.subscription(sub.id)
     money = Money(amount=sub.price.money.amount * command.count, currency=sub.currency)
     check_payable(money.amount, sub.currency, command.terms)
     invoice_id = uuid5(sub.id, f"prepayment:{command.prepayment_id}")
     expires_at = draft.now + timedelta(seconds=2 * command.terms.expires_after_seconds)
-    assert sub.paid_until is not None  # noqa: S101 - it is active
     draft.record(
         PrepaymentInvoiced,
         sub.id,
         invoice_id=invoice_id,
         number=sub.next_number,
         count=command.count,
-        expires_at=min(expires_at, sub.paid_until),
+        expires_at=min(expires_at, begins_at),
         **issued_fields(draft, sub, money, command.terms),
     )
     order = draft.subscription(sub.id).order

@@ -79,8 +79,8 @@ now                     rene asks -    -    -    -    -    -    -    -    -    -
 8 hours later, at night renn dunn -    dunn -    crnn cred -    -    -    -    -
 a day later             rene asks -    asks -    cras cred -    -    -    -    -
 3 days later            rene asks -    asks -    cras cred -    -    -    -    -
-8 days later            rene asks -    expi expi expi expi -    -    -    -    -
-18 days later           rene asks -    expi expi expi expi -    -    -    -    -
+8 days later            rene asks -    expi expi expi cred -    -    -    -    -
+18 days later           rene asks -    expi expi expi cred -    -    -    -    -
 31 days later           1ski vore vore expi expi expi expi -    -    -    -    -
 92 days later           3ski vo2s vo2s expi expi expi expi -    -    -    -    -
 alone, 31 days later    1skn vorn vorn expi expi expi expi -    -    -    -    -

@@ -158,12 +158,12 @@ by this phone      -    -    -    -    -    -     -    -    -    -    -    -
 by another's phone !pho !pho !pho !pho !pho !pho  !pho !pho !pho !pho !pho !pho
 
                    due  inv  askd past pasp good enou paus pach canc canp expi
-pay                !nop asks !liv asks !liv cras cred !nop !nop !sta !sta !sta
+pay                reas asks !liv asks !liv cras cred !nop !nop !sta !sta !sta
 pay period 1       !nop !nop !nop !nop !nop !nop !nop !nop !nop !sta !sta !sta
-pay period 2       !nop asks !liv asks !liv cras cred !nop !nop !sta !sta !sta
-pay, too small     !nop !amt !liv !amt !liv !amt cred !nop !nop !sta !sta !sta
-pay at a till      !nop asks asks asks asks cras cred !nop !nop !sta !sta !sta
-pay by a used till !nop !exi !exi !exi !exi !exi cred !nop !nop !sta !sta !sta
+pay period 2       reas asks !liv asks !liv cras cred !nop !nop !sta !sta !sta
+pay, too small     !amt !amt !liv !amt !liv !amt cred !nop !nop !sta !sta !sta
+pay at a till      reas asks asks asks asks cras cred !nop !nop !sta !sta !sta
+pay by a used till !exi !exi !exi !exi !exi !exi cred !nop !nop !sta !sta !sta
 cancel             canc voca voca voca voca voca voca canc canc !sta !sta !sta
 cancel at its end  canc voca voca voca voca voca voca canc canc !sta !sta !sta
 cancel another's   !sub !sub !sub !sub !sub !sub !sub !sub !sub !sub !sub !sub
@@ -190,11 +190,11 @@ by this phone      -    -    -    -    -    -    -    -    -    !sta !sta !sta
 by another's phone !pho !pho !pho !pho !pho !pho !pho !pho !pho !sta !sta !sta
 
                    migr told cinc ctri ctrx cact cear cupg cpas cpau
-pay                reas reas !clo !clo !clo !clo !clo !clo asks !nop
+pay                reas chas !clo !clo !clo !clo !clo !clo asks !nop
 pay period 1       !nop !nop !clo !clo !clo !nop !nop !nop !nop !nop
-pay period 2       reas reas !nop !nop !nop !clo !clo !clo asks !nop
+pay period 2       reas chas !nop !nop !nop !clo !clo !clo asks !nop
 pay, too small     !amt !amt !clo !clo !clo !clo !clo !clo !amt !nop
-pay at a till      reas reas !clo !clo !clo !clo !clo !clo asks !nop
+pay at a till      reas chas !clo !clo !clo !clo !clo !clo asks !nop
 pay by a used till !exi !exi !clo !clo !clo !clo !clo !clo !exi !nop
 cancel             canc canc voca canc voca canc voca voca voca canc
 cancel at its end  csch csch voca csch voca csch vocs vocs voca canc
@@ -215,7 +215,7 @@ to a week          !pri !pri !sta !sta !sta !clo !clo !clo !sta !sta
 to the same        !sam !sam !sta !sta !sta !sam !sam !sam !sta !sta
 to a hidden tier   !off !off !sta !sta !sta !clo !clo !clo !sta !sta
 to an unknown tier !tie !tie !sta !sta !sta !clo !clo !clo !sta !sta
-prepay             prep prep !sta !sta !sta !clo !clo !clo !sta !sta
+prepay             prep chpr !sta !sta !sta !clo !clo !clo !sta !sta
 prepay, too small  !amt !amt !sta !sta !sta !clo !clo !clo !sta !sta
 by card            meth meth meth meth meth meth meth meth meth meth
 by this phone      -    -    -    -    -    -    -    -    -    -
@@ -300,6 +300,7 @@ CELLS: Final[dict[str, Decided]] = {
     "asks": (ASKED, None),
     "fias": ([FirstPeriodInvoiced, *ASKED], None),
     "reas": ([RenewalInvoiced, *ASKED], None),
+    "chas": ([TierChanged, RenewalInvoiced, *ASKED], None),
     "vore": ([InvoiceVoided, RenewalInvoiced, *ASKED], None),
     "cras": ([CreditReserved, *ASKED], None),
     "cred": ([CreditReserved, CreditSpent, PeriodPaid, SubscriptionRecovered], None),
@@ -328,6 +329,7 @@ CELLS: Final[dict[str, Decided]] = {
     "ench": ([TierChangeScheduled, *ENDED], None),
     "chre": ([TierChangeRevoked], None),
     "prep": ([PrepaymentInvoiced, *ASKED], None),
+    "chpr": ([TierChanged, PrepaymentInvoiced, *ASKED], None),
     "vopr": ([InvoiceVoided, PrepaymentInvoiced, *ASKED], None),
     "meth": ([PaymentMethodChanged], None),
 }
