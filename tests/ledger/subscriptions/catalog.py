@@ -10,6 +10,7 @@ from ledger.billing_periods import Interval
 from ledger.commands import PaymentTerms
 from ledger.postings import FeePlan
 from tests.builders import PROVIDER, register_creator
+from tests.money_builders import close_creator
 from tests.subscription_builders import create_tier, migrate_price, publish_price, publish_tier
 
 if TYPE_CHECKING:
@@ -36,7 +37,8 @@ DAYS_OF: Final = {"day": 1, "week": 7, "month": 30, "year": 365}
 PRICES_A_DAY: Final = (3_000, 7_500, 20_000)
 """What a day costs in each tier, in minor units."""
 
-CREATORS: Final = 4
+CREATORS: Final = 5
+CLOSED_MAX: Final = 2
 
 
 def new_id(random: Random) -> UUID:
@@ -54,6 +56,7 @@ class Catalog:
         self.tiers = {
             new_id(random): tuple(new_id(random) for _ in PRICES_A_DAY) for _ in range(CREATORS)
         }
+        self.closed: set[UUID] = set()
         self.prices: dict[tuple[UUID, Interval], tuple[int, int]] = {}
         self._versions = {tier: 0 for tiers in self.tiers.values() for tier in tiers}
 
@@ -81,10 +84,17 @@ class Catalog:
         return publish_price(creator, tier, amount, interval)
 
     def news(self, now: datetime) -> list[LedgerCommand]:
-        """Once in a while a price changes, and most who pay the old one are taken over."""
-        if self._random.random() > 0.01:
-            return []
+        """Now and then a price changes, and most who pay the old one are taken over.
+
+        Once in a long while a creator is closed.
+        """
+        chance = self._random.random()
         creator = self._random.choice(list(self.tiers))
+        if chance < 0.001 and len(self.closed) < CLOSED_MAX:
+            self.closed.add(creator)
+            return [close_creator(creator)]
+        if chance > 0.01 or creator in self.closed:
+            return []
         tier = self._random.choice(self.tiers[creator])
         interval = self._random.choice(list(INTERVALS))
         version, amount = self.prices[tier, interval]

@@ -186,7 +186,9 @@ class World:
     def _progress(self, due: Iterable[UUID]) -> None:
         for each in due:
             at = self.due.get(each)
-            if at is not None and at <= self.clock.now:
+            # Nobody is reminded of a period with a creator who is closed, and it is cancelled then.
+            closed = self.states[each].creator_id in self.catalog.closed
+            if at is not None and at <= self.clock.now and not closed:
                 how = f"{self.clock.now}: still due at {at}: {self.states[each]}"
                 self.violations.append(Violation(Law.PROGRESS, str(each), how))
 
