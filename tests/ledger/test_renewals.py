@@ -175,11 +175,11 @@ def test_who_was_asked_on_the_last_day_has_grace_until_its_end_and_no_longer() -
 
 
 def test_who_has_just_tried_to_pay_is_not_asked_by_the_clock_right_after() -> None:
-    history = past_due().at(RENEWAL + timedelta(hours=3)).given(pay_invoice(SUBSCRIPTION))
+    history = past_due().at(RENEWAL + timedelta(hours=1.5)).given(pay_invoice(SUBSCRIPTION))
     again = attempt_of(2, 2)
     history = history.given(*prompted(again), declined(again))
     # By its own calendar the clock would ask four hours after the first prompt.
-    assert due_at(history.subscription(SUBSCRIPTION)) == RENEWAL + timedelta(hours=6)
+    assert due_at(history.subscription(SUBSCRIPTION)) == RENEWAL + timedelta(hours=4.5)
 
 
 def reminders(history: History) -> list[tuple[int, int, datetime, int]]:
