@@ -129,7 +129,7 @@ class World:
                 self._step(pool)
 
     def _step(self, pool: ThreadPoolExecutor) -> None:
-        self._pass(hours=self.random.choice((1, 4, 8, 12, 20)))
+        self._pass(hours=self.random.choice((1, 5, 11, 17, 26)))
         self._break_down()
         now = self.clock.now
         wishes = [*self.fans.wishes(now, self.states), *self.catalog.news(now)]
