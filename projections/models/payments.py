@@ -27,9 +27,9 @@ from ledger.events import (
     ReceiptsCredited,
 )
 from ledger.flows import FAN_CREDIT, GOODWILL_CREDIT
-from projections.cursor import decode_cursor, encode_cursor
 from projections.read_model import ReadModel, Recorded, Tables
-from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
+from projections.reader import PAGE_SIZE
+from projections.searching import OPENED_SINCE, OPENED_UNTIL, Page, Search
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,8 +38,7 @@ if TYPE_CHECKING:
     from ledger.events import LedgerEvent
     from ledger.money import Split
     from projections.live import LiveModel
-
-CURSOR: Final = "payments"
+    from projections.payments import PaymentStanding
 
 TABLES: Final = """
     CREATE TABLE payments_g{g} (
@@ -64,7 +63,7 @@ TABLES: Final = """
         ended_at timestamptz,
         updated_at timestamptz NOT NULL
     ) WITH (fillfactor = 80);
-    CREATE INDEX ON payments_g{g} (opened);
+    CREATE INDEX ON payments_g{g} ((opened + 0));
     CREATE INDEX ON payments_g{g} (creator_id, opened);
     CREATE INDEX ON payments_g{g} (fan_id, opened);
     CREATE INDEX ON payments_g{g} (state, opened);
@@ -257,23 +256,22 @@ SEARCH: Final = """
                invoice_id, state, method, provider, provider_transaction, currency, amount::text,
                fee::text, vat::text, net::text, initiated_at, ended_at, updated_at
         FROM payments_g{g}
-        WHERE opened < %(before)b::bigint {where}
-        ORDER BY opened DESC LIMIT %(limit)b::bigint
+        WHERE {opened} < %(before)b::bigint {where}
+        ORDER BY {opened} DESC LIMIT %(limit)b::bigint
     ) AS found ON true
     ORDER BY found.opened DESC
 """
-FILTERS: Final[Mapping[str, LiteralString]] = {
+KEYS: Final[Mapping[str, LiteralString]] = {
     "fan_id": "AND fan_id = %(fan_id)b::uuid",
     "creator_id": "AND creator_id = %(creator_id)b::uuid",
     "state": "AND state = %(state)b::text",
     "reference": "AND reference = %(reference)b::text",
     "provider_transaction": "AND provider_transaction = %(provider_transaction)b::text",
-    "since": "AND initiated_at >= %(since)b::timestamptz",
-    "until": "AND initiated_at < %(until)b::timestamptz",
 }
+OTHERS: Final[Mapping[str, LiteralString]] = {"since": OPENED_SINCE, "until": OPENED_UNTIL}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class FoundPayment:
     """A payment in a list; amounts in minor units. `opened` is the position of its first event."""
 
@@ -299,45 +297,41 @@ class FoundPayment:
     updated_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class PaymentPage:
-    """Payments, newest first, true at `position`; `next_cursor` is None on the last page."""
+def _found(*row: Any) -> FoundPayment:  # noqa: ANN401 - a row's columns
+    return FoundPayment(*row[:13], *map(int, row[13:17]), *row[17:])
 
-    position: int
-    items: list[FoundPayment]
-    next_cursor: str | None
+
+PAYMENTS: Final = Search("payments", SEARCH, _found, keys=KEYS, others=OTHERS)
 
 
 async def search_payments(
     model: LiveModel,
     *,
+    fan_id: UUID | None = None,
+    creator_id: UUID | None = None,
+    state: PaymentStanding | None = None,
+    reference: str | None = None,
+    provider_transaction: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
     min_position: int | None = None,
-    **filters: Any,  # noqa: ANN401 - by the names in FILTERS
-) -> PaymentPage:
-    """A page of the payments that all filters name; those that are None do not filter.
+) -> Page[FoundPayment]:
+    """A page of the payments that all filters name, newest first; see `Search.page`.
 
-    Raises `InvalidCursor`, `ReadModelBehind`, `PositionNotReached` or `ReadUnavailable`.
+    They were initiated at `since` or later, and before `until`. Raises `InvalidCursor`,
+    `ReadModelBehind`, `PositionNotReached` or `ReadUnavailable`.
     """
-    limit = min(max(limit, 1), PAGE_SIZE_MAX)
-    (before,) = (POSITION_MAX,) if cursor is None else decode_cursor(cursor, CURSOR, int)
-    given = {name: value for name, value in filters.items() if value is not None}
-    where: LiteralString = " ".join(FILTERS[name] for name in sorted(given))
-    answer = await model.fetch(
-        SEARCH.replace("{where}", where),
-        {"before": before, "limit": limit + 1, **given},
-        min_position=min_position,
+    filters = {
+        "fan_id": fan_id,
+        "creator_id": creator_id,
+        "state": state,
+        "reference": reference,
+        "provider_transaction": provider_transaction,
+        "since": since,
+        "until": until,
+    }
+    return await PAYMENTS.page(
+        model, filters, cursor=cursor, limit=limit, min_position=min_position
     )
-    items = [_found(row) for row in answer.rows[:limit]]
-    more = len(answer.rows) > limit
-    return PaymentPage(
-        answer.position, items, encode_cursor(CURSOR, items[-1].opened) if more else None
-    )
-
-
-def _found(row: tuple[Any, ...]) -> FoundPayment:
-    fields = dict(zip(FoundPayment.__slots__, row, strict=True))
-    for name in ("amount", "fee", "vat", "net"):
-        fields[name] = int(fields[name])
-    return FoundPayment(**fields)

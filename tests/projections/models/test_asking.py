@@ -21,6 +21,7 @@ from ledger.subscription import SubscriptionState
 from projections.cursor import InvalidCursor
 from projections.models.earnings import EarningsModel, RangeTooLong, earnings
 from projections.models.invoices import InvoicesModel, search_invoices
+from projections.models.payments import PaymentsModel, search_payments
 from projections.models.payouts import PayoutsModel, search_payouts
 from projections.models.proposals import ProposalsModel, search_proposals
 from projections.models.recurring import (
@@ -48,6 +49,7 @@ if TYPE_CHECKING:
 Find = Callable[..., Awaitable[Any]]
 
 LISTS: list[tuple[type[ReadModel], Find]] = [
+    (PaymentsModel, search_payments),
     (SubscriptionsModel, search_subscriptions),
     (InvoicesModel, search_invoices),
     (PayoutsModel, search_payouts),
@@ -107,6 +109,10 @@ def test_a_cursor_of_another_list_is_refused(ask: Ask, model: type[ReadModel], f
 
 
 FILTERS = [
+    (PaymentsModel, search_payments, ("fan_id",)),
+    (PaymentsModel, search_payments, ("creator_id", "state")),
+    (PaymentsModel, search_payments, ("state",)),
+    (PaymentsModel, search_payments, ("provider_transaction",)),
     (SubscriptionsModel, search_subscriptions, ("creator_id",)),
     (SubscriptionsModel, search_subscriptions, ("creator_id", "state")),
     (SubscriptionsModel, search_subscriptions, ("creator_id", "tier_id")),
@@ -158,6 +164,19 @@ def test_payouts_are_found_by_when_they_were_requested(ask: Ask) -> None:
     found = everything(ask, PayoutsModel, search_payouts, since=since, until=until)
     assert found == [item for item in whole if since <= item.requested_at < until]
     assert 0 < len(found) < len(whole)
+
+
+def test_payments_are_found_by_when_they_were_initiated_and_by_reference(ask: Ask) -> None:
+    whole = everything(ask, PaymentsModel, search_payments)
+    moments = sorted({item.initiated_at for item in whole})
+    since, until = moments[len(moments) // 3], moments[2 * len(moments) // 3]
+    found = everything(ask, PaymentsModel, search_payments, since=since, until=until)
+    assert found == [item for item in whole if since <= item.initiated_at < until]
+    assert 0 < len(found) < len(whole)
+    named = [item for item in whole if item.reference is not None]
+    for item in named[:3]:
+        found = everything(ask, PaymentsModel, search_payments, reference=item.reference)
+        assert found == [each for each in named if each.reference == item.reference]
 
 
 # Sums.
