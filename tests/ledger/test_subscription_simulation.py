@@ -17,6 +17,8 @@ from ledger.events import EVENT_CLASSES
 from tests.ledger.subscriptions.campaign import Findings, campaign
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from tests.databases import Databases
 
 SEEDS: Final = (20_430_129, 20_430_130)
@@ -31,18 +33,20 @@ TOPICS: Final = {
 }
 
 
-def assert_lawful(found: Findings, fans: int) -> None:
+def assert_lawful(found: Findings, seeds: Sequence[int]) -> None:
+    fans = FANS_OF_A_SEED * len(seeds)
+    told = f"seeds {list(seeds)}, fans {FANS_OF_A_SEED}, days {DAYS}: {found}"
     broken = "\n".join(f"seed {seed}: {each}" for seed, each in found.violations[:5])
     assert not found.violations, broken
-    assert found.replayed
-    assert found.subscriptions > fans
-    assert found.samples > fans
-    assert set(found.topics) >= TOPICS
+    assert found.replayed, told
+    assert found.subscriptions > fans, told
+    assert found.samples > fans, told
+    assert set(found.topics) >= TOPICS, told
     # The simulation's own arithmetic of a quote is the ledger's.
-    assert found.refusals["quote_outdated"] == 0
+    assert found.refusals["quote_outdated"] == 0, told
     # Nonsense was asked for, and half of the fans stayed to the end.
-    assert sum(found.refusals.values()) > fans
-    assert found.states["active"] > fans / 2
+    assert sum(found.refusals.values()) > fans, told
+    assert found.states["active"] > fans / 2, told
 
 
 @pytest.mark.timeout(900)
@@ -50,7 +54,7 @@ def test_in_three_years_of_five_hundred_fans_the_laws_of_subscriptions_hold(
     databases: Databases,
 ) -> None:
     found = campaign(databases, SEEDS, fans=FANS_OF_A_SEED, days=DAYS)
-    assert_lawful(found, FANS_OF_A_SEED * len(SEEDS))
+    assert_lawful(found, SEEDS)
 
 
 @pytest.mark.slow
@@ -61,4 +65,4 @@ def test_in_the_lives_of_fans_that_nobody_has_seen_before_they_hold_too(
     first = secrets.randbits(48)
     seeds = range(first, first + SEEDS_OF_A_CAMPAIGN)
     found = campaign(databases, seeds, fans=FANS_OF_A_SEED, days=DAYS)
-    assert_lawful(found, FANS_OF_A_SEED * len(seeds))
+    assert_lawful(found, seeds)

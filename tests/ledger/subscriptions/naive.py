@@ -82,8 +82,9 @@ _attempted: Final = subscription._attempted
 
 
 def not_live(invoice: Invoice, event: InvoiceAttempted) -> Invoice:
-    """Nobody remembers that a prompt is out."""
-    return replace(_attempted(invoice, event), live=None)
+    """Nobody remembers that a prompt is out, and each is followed by another."""
+    again = event.recorded_at if event.attempt % 2 else None
+    return replace(_attempted(invoice, event), live=None, next_attempt_at=again)
 
 
 def for_all_of_it(*, since: datetime, end: datetime, now: datetime) -> Fraction:
