@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 SPEED_MAX: Final = 1_000_000
 ROUND_SECONDS: Final = 0.5
 """About how long it is from one round to the next."""
+LATE_MAX: Final = timedelta(hours=4)
+"""However fast the time runs: a fan who is to be asked in the morning is asked by day."""
 
 PROMPTS: Final = [PaymentInitiated.TOPIC, InvoicePaymentInitiated.TOPIC]
 
@@ -91,10 +93,10 @@ class Pace(RatchetingTime):
         return self._own
 
     def settle(self, due_at: datetime) -> datetime:
-        """The time of a round whose first thing was due at `due_at`: late by a round at most.
+        """The time of a round whose first thing was due at `due_at`, late by a round or `LATE_MAX`.
 
         It may have become known when the clock's own time had run past it already.
         """
-        round_ = timedelta(seconds=ROUND_SECONDS * self._speed)
-        self._own = max(self._book, min(self._own, due_at + round_))
+        late = min(timedelta(seconds=ROUND_SECONDS * self._speed), LATE_MAX)
+        self._own = max(self._book, min(self._own, due_at + late))
         return self._own

@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from typer.testing import CliRunner
 
 from api.cli import app
-from api.clock_pace import Outlook, Pace
+from api.clock_pace import LATE_MAX, Outlook, Pace
 from api.database import book_time
 from api.settings import Environment, Settings
 from ledger.book_time import DatabaseTime, RatchetingTime
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 DAY: Final = timedelta(days=1)
 DAY_A_SECOND: Final = 86_400
-ROUND: Final = DAY / 2
-"""What passes from round to round, at a day a second."""
 
 
 @pytest.fixture
@@ -93,15 +91,20 @@ def test_it_does_not_run_ahead_of_the_last_thing_that_is_known(real: RealTime) -
     assert pace.advance(Outlook(Head(1, NOON, NOON), False, None)) == NOON
 
 
-def test_what_is_known_late_is_late_by_a_round_at_most(real: RealTime) -> None:
+def test_what_is_known_late_is_late_by_hours_at_most_or_a_round(real: RealTime) -> None:
     pace = Pace(DAY_A_SECOND, monotonic=real)
     pace.advance(outlook(NOON))
     real.now += 100
     pace.advance(outlook(NOON))
     assert pace.settle(NOON + 99.9 * DAY) == NOON + 100 * DAY
-    assert pace.settle(NOON + 3 * DAY) == NOON + 3 * DAY + ROUND
+    assert pace.settle(NOON + 3 * DAY) == NOON + 3 * DAY + LATE_MAX
     # What was due before the book's time is done at that.
     assert pace.settle(NOON - DAY) == NOON
+    slow = Pace(3_600, monotonic=real)
+    slow.advance(outlook(NOON))
+    real.now += 100
+    slow.advance(outlook(NOON))
+    assert slow.settle(NOON + DAY) == NOON + DAY + timedelta(minutes=30)
 
 
 def test_a_turn_is_recorded_at_the_time_of_the_round_or_after_others(real: RealTime) -> None:
