@@ -12,6 +12,8 @@ from ledger.application import Ledger
 from ledger.database.connections import BookLocation
 from ledger.database.location import DatabaseLocation
 from ledger.database.roles import DatabaseRole
+from projections.models import READ_MODELS
+from projections.read_model import of
 from tests.builders import register_creator, report_success
 from tests.databases import Databases, rows, superuser
 from tests.invariants import assert_book_is_sound
@@ -103,12 +105,22 @@ def test_no_process_may_turn_the_guard_off(recorded: DatabaseLocation, role: Dat
             "SET session_replication_role = replica",
             "DROP TABLE ledger_events",
             "ALTER TABLE ledger_events ADD COLUMN more text",
-            "CREATE TABLE mine (id int)",
             "SET ROLE hesabu_owner",
             "DROP FUNCTION refuse_change() CASCADE",
         ):
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 connection.execute(statement.encode())
+
+
+@pytest.mark.parametrize("role", [role for role in EVERYBODY if role != DatabaseRole.REBUILDER])
+def test_no_process_but_the_rebuilder_may_make_tables(
+    recorded: DatabaseLocation, role: DatabaseRole
+) -> None:
+    with (
+        BookLocation(recorded, role).connect_reader() as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        connection.execute("CREATE TABLE mine (id int)")
 
 
 @pytest.mark.parametrize("role", [role for role in EVERYBODY if role not in WRITERS])
@@ -188,4 +200,15 @@ def test_no_table_of_the_book_is_left_without_a_decision(recorded: DatabaseLocat
     changing = {"balances", "idempotency_keys", "vault_entries", "inbox", "notifications"}
     passing = {"dispatcher_tasks", "clock_due", "live_prompts"}
     library = {"ledger_tracking", "alembic_version"}
-    assert {name for (name,) in found} == set(APPEND_ONLY) | changing | passing | library
+    # Made anew from the log at any time: they belong to the rebuilder, who has nothing else.
+    listed = {"read_models", "rebuild_requests"}
+    rebuilt = {of(table, 1) for model in READ_MODELS for table in model.names}
+    assert {name for (name,) in found} == (
+        set(APPEND_ONLY) | changing | passing | library | listed | rebuilt
+    )
+    owned = rows(
+        recorded,
+        "SELECT tablename FROM pg_tables "
+        "WHERE schemaname = 'hesabu' AND tableowner = 'hesabu_rebuilder'",
+    )
+    assert {name for (name,) in owned} == rebuilt
