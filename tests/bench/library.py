@@ -15,7 +15,12 @@ from uuid import UUID, uuid4
 
 from eventsourcing.application import Application
 from eventsourcing.domain import DomainEvent
+from eventsourcing.persistence import Tracking
+from eventsourcing.postgres import PostgresDatastore, PostgresTrackingRecorder
+from eventsourcing.projection import Projection, ProjectionRunner
+from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.types.json import Jsonb
 
 from ledger.decisions import Decision, States, decide, evolve
 from ledger.serialization import encode_state
@@ -29,6 +34,15 @@ if TYPE_CHECKING:
     from tests.bench.server import BenchServer
 
 SAVES_A_RUN: Final = 1_000
+
+CREATE_VIEW: Final = """
+    CREATE TABLE IF NOT EXISTS payments_view (payment_id uuid PRIMARY KEY, body jsonb NOT NULL)
+"""
+FORGET: Final = sql.SQL("DELETE FROM {tracking} WHERE application_name = %s")
+PUT: Final = """
+    INSERT INTO payments_view VALUES (%s, %s)
+    ON CONFLICT (payment_id) DO UPDATE SET body = excluded.body
+"""
 
 
 @dataclass(frozen=True)
@@ -63,25 +77,104 @@ class LibraryWork:
         return len(events) / (time.perf_counter() - started)
 
 
+class PaymentsView(PostgresTrackingRecorder):
+    """A table with a row a payment, written in the transaction of the library's tracking row."""
+
+    def __init__(self, datastore: PostgresDatastore, **keywords: Any) -> None:  # noqa: ANN401 - the library's
+        super().__init__(datastore, **keywords)
+        self.sql_create_statements.append(sql.Composed([sql.SQL(CREATE_VIEW)]))
+
+    def put(self, payment: UUID, body: dict[str, Any], tracking: Tracking) -> None:
+        """One event, in one transaction."""
+        with self.datastore.transaction(commit=True) as cursor:
+            self._insert_tracking(cursor, tracking)
+            cursor.execute(PUT, (payment, Jsonb(body)), prepare=True)
+
+    def empty(self) -> None:
+        """As if nothing had been seen."""
+        with self.datastore.transaction(commit=True) as cursor:
+            cursor.execute("TRUNCATE payments_view")
+            tracking = sql.Identifier(self.tracking_table_name)
+            cursor.execute(FORGET.format(tracking=tracking), (Facts.name,))
+
+
+class PaymentsProjection(Projection[PaymentsView]):
+    """The library's projection: the last event's body of each payment."""
+
+    name = "payments"
+
+    def process_event(self, domain_event: Any, tracking: Tracking) -> None:  # noqa: ANN401
+        self.view.put(domain_event.originator_id, domain_event.body, tracking)
+
+
+class Facts(Application[UUID]):
+    """An application of the library's, by a name that its runner can make it from."""
+
+    name = "Facts"
+
+
+class LibraryProjection:
+    """Measures the library's runner on a log of events."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+
+    def events_a_second(self) -> float:
+        """Events a second, from an empty view to the end of the log."""
+        with ProjectionRunner(
+            application_class=Facts,
+            projection_class=PaymentsProjection,
+            view_class=PaymentsView,
+            env=self._environment,
+        ) as runner:
+            runner.wait(SAVES_A_RUN, timeout=60)
+            runner.view.empty()
+        # Begun and joined threads aside, it is measured from its first event to its last.
+        started = time.perf_counter()
+        with ProjectionRunner(
+            application_class=Facts,
+            projection_class=PaymentsProjection,
+            view_class=PaymentsView,
+            env=self._environment,
+        ) as runner:
+            runner.wait(SAVES_A_RUN, timeout=60)
+            return SAVES_A_RUN / (time.perf_counter() - started)
+
+
+@contextmanager
+def library_projection(server: BenchServer) -> Iterator[LibraryProjection]:
+    """The library's runner, with a log of a run's payments."""
+    environment = _environment(server)
+    facts = Facts(environment)
+    try:
+        LibraryWork(facts).saves_a_second()
+    finally:
+        facts.close()
+    yield LibraryProjection(environment)
+
+
 @contextmanager
 def library_work(server: BenchServer) -> Iterator[LibraryWork]:
     """The library's application in a database of its own."""
-    connection = conninfo_to_dict(server.empty_database())
-    application: Application[UUID] = Application(
-        {
-            "PERSISTENCE_MODULE": "eventsourcing.postgres",
-            "CREATE_TABLE": "y",
-            "POSTGRES_DBNAME": str(connection["dbname"]),
-            "POSTGRES_HOST": str(connection["host"]),
-            "POSTGRES_PORT": str(connection["port"]),
-            "POSTGRES_USER": str(connection["user"]),
-            "POSTGRES_PASSWORD": "unused",
-        }
-    )
+    application: Application[UUID] = Application(_environment(server))
     try:
         yield LibraryWork(application)
     finally:
         application.close()
+
+
+def _environment(server: BenchServer) -> dict[str, str]:
+    """The library's settings for a database of its own."""
+    connection = conninfo_to_dict(server.empty_database())
+    return {
+        "PERSISTENCE_MODULE": "eventsourcing.postgres",
+        "CREATE_TABLE": "y",
+        "POSTGRES_DBNAME": str(connection["dbname"]),
+        "POSTGRES_HOST": str(connection["host"]),
+        "POSTGRES_PORT": str(connection["port"]),
+        "POSTGRES_USER": str(connection["user"]),
+        "POSTGRES_PASSWORD": "unused",
+    }
 
 
 def payment_states() -> list[bytes]:

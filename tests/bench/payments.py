@@ -56,6 +56,17 @@ class PaymentWork:
             _require_success(self.ledger, commands)
         return sum(map(len, batches)) / (time.perf_counter() - started)
 
+    def execute(self, commands: int) -> int:
+        """One turn of so many commands; the position of its last event."""
+        payees = [self.creators[number % CREATORS] for number in range(commands // 2)]
+        outcomes = self.ledger.execute(_payments(payees))
+        return max(outcome.position for outcome in outcomes)
+
+    def commands_a_run(self, batch: int) -> int:
+        """How many commands `events_a_second` executes."""
+        payments = max(1, batch // 2)
+        return COMMANDS_A_RUN[batch] // (2 * payments) * 2 * payments
+
     def _batches(self, size: int, creators: int) -> list[list[LedgerCommand]]:
         payees = cycle(self.creators[:creators])
         payments = max(1, size // 2)
