@@ -9,6 +9,7 @@ import asyncio
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Annotated
 
+import psycopg
 import typer
 from rich.console import Console
 from rich.progress import (
@@ -94,8 +95,18 @@ def projection_commands(settings: Callable[[], Settings]) -> typer.Typer:
 def set_up(settings: Settings) -> None:
     """Begin read models that are new, and build anew what is read in an older version."""
     book = book_location(settings, DatabaseRole.REBUILDER)
+    about: list[str] = []
     with _building_bars() as tell:
-        built = set_up_read_models(book, READ_MODELS, settings.time_zone, tell=tell)
+
+        def note(name: str, found: BuildProgress) -> None:
+            about[:] = [name]
+            tell(name, found)
+
+        try:
+            built = set_up_read_models(book, READ_MODELS, settings.time_zone, tell=note)
+        except PoisonedError as poison:
+            _print_poison("".join(about), poison)
+            raise typer.Exit(1) from None
     for name, rebuilt in built.items():
         console.print(f"Generation {rebuilt.generation} of {name} is read: it is of a new version.")
 
@@ -158,11 +169,13 @@ def _rebuild(settings: Settings, name: str) -> Iterator[Rebuild]:
                 ledger, model, settings.time_zone, tell=lambda progress: tell(name, progress)
             )
         except PoisonedError as poison:
-            console.print(f"[red]The event at {poison.position} cannot be applied:[/red]")
-            console.print(f"{type(poison.error).__name__}: {poison.error}", markup=False)
+            _print_poison(name, poison)
             raise typer.Exit(1) from None
         except RebuildError as error:
             console.print(f"[red]{type(error).__doc__}[/red]")
+            raise typer.Exit(1) from None
+        except psycopg.OperationalError:
+            console.print("[red]The database went away. Repeat it: it is gone on with.[/red]")
             raise typer.Exit(1) from None
         finally:
             ledger.close()
@@ -231,6 +244,11 @@ def _print_parked(statuses: ModelStatuses) -> bool:
                 )
                 console.print(found.parked.trace, markup=False, soft_wrap=True)
     return any_parked
+
+
+def _print_poison(name: str, poison: PoisonedError) -> None:
+    console.print(f"[red]The event at {poison.position} cannot be applied to {name}:[/red]")
+    console.print(f"{type(poison.error).__name__}: {poison.error}", markup=False)
 
 
 def _print_differences(differences: list[Difference]) -> None:

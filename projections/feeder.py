@@ -44,7 +44,7 @@ FILLING_SETTINGS: Final = {
     # What a crash of the server takes back, it takes back whole, tracking row and all.
     "synchronous_commit": "off",
     "statement_timeout": "10s",
-    "idle_in_transaction_session_timeout": "5s",
+    "idle_in_transaction_session_timeout": "10s",
     # A generation that somebody holds waits; the others do not wait with it.
     "lock_timeout": "500ms",
     # Rows go by key. A plan made while a table was empty must not scan it later.
