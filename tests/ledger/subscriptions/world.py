@@ -166,7 +166,7 @@ class World:
     def _advances(self, due: list[UUID], pool: ThreadPoolExecutor) -> Iterator[LedgerCommand]:
         """What the clock asks for; now and then there are two clocks, which ask at once."""
         racing: dict[UUID, UUID] = {}
-        if self.rival is not None and self.random.random() < 0.2:
+        if self.rival is not None and self.random.random() < 0.12:
             # Of one fan's subscriptions one: which of two takes their credit is left to chance.
             racing = {self.states[each].fan_id: each for each in due}
             self._race(self.rival, [self._advance(each) for each in racing.values()], pool)
@@ -253,5 +253,5 @@ class World:
             self.fans.credited.append(stream)
         elif isinstance(event, PaymentMismatched):
             self._later_on(*self.provider.put_right(event, self.clock.now))
-        elif isinstance(event, PaymentSucceeded | CreditSpent) and self.random.random() < 0.2:
+        elif isinstance(event, PaymentSucceeded | CreditSpent) and self.random.random() < 0.12:
             self._later_on(event.releases_at, release_funds(stream))
