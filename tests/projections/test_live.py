@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from projections.reader import Reader
 
 
+FLIPS = 8
+
+
 def ask(book: BookLocation, **options: Any) -> Any:  # noqa: ANN401 - `read_tally`'s
     return asker(book)(lambda reader: read_tally(LiveModel(reader, Tally), **options))
 
@@ -136,12 +139,14 @@ def test_readers_never_see_half_of_a_generation_while_one_follows_another(
 
     def rebuild_again_and_again() -> None:
         nonlocal flips
-        with rebuilding(book.database) as rebuilder, connect_to_fill(rebuilder.book) as connection:
-            while flips < 8:
-                assert rebuild(book.database, Tally).differences == []
-                flips += 1
-                drop_retired(connection, after_seconds=0.2)
-        over.set()
+        try:
+            with rebuilding(book.database) as builder, connect_to_fill(builder.book) as connection:
+                while flips < FLIPS and not over.is_set():
+                    assert rebuild(book.database, Tally).differences == []
+                    flips += 1
+                    drop_retired(connection, after_seconds=0.2)
+        finally:
+            over.set()
 
     async def read(reader: Reader) -> None:
         models = [LiveModel(reader, Tally) for _ in range(3)]
@@ -166,9 +171,9 @@ def test_readers_never_see_half_of_a_generation_while_one_follows_another(
         over.set()
         for thread in threads:
             thread.join()
-    assert flips == 8
+    assert flips == FLIPS
     log = said_by_the_log(book.database)
-    assert len({position for position, _ in answers}) > 8
+    assert len({position for position, _ in answers}) > FLIPS
     assert [(position, log[position]) for position, _ in answers] == answers
 
 
