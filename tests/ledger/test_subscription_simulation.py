@@ -42,8 +42,9 @@ def assert_lawful(found: Findings, seeds: Sequence[int]) -> None:
     assert found.subscriptions > fans, told
     assert found.samples > fans, told
     assert set(found.topics) >= TOPICS, told
-    # The simulation's own arithmetic of a quote is the ledger's.
-    assert found.refusals["quote_outdated"] == 0, told
+    # The simulation's own arithmetic of a quote is the ledger's, unless a renewal came between.
+    quotes = found.topics["subscription.change_invoiced.v1"]
+    assert found.refusals["quote_outdated"] < quotes / 50, told
     # Nonsense was asked for, and half of the fans stayed to the end.
     assert sum(found.refusals.values()) > fans, told
     assert found.states["active"] > fans / 2, told

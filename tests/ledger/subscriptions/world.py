@@ -132,16 +132,14 @@ class World:
         self._pass(hours=self.random.choice((1, 5, 11, 17, 26)))
         self._break_down()
         now = self.clock.now
-        wishes = [*self.fans.wishes(now, self.states), *self.catalog.news(now)]
-        asked = [*wishes, *self._answers(now)]
-        if self.outages.clock <= now:
+        runs = self.outages.clock <= now
+        due = [each for each, at in self.due.items() if runs and at <= now]
+        advances = list(self._advances([*due, *self._twice(due)], pool)) if runs else []
+        asked = [*self.fans.wishes(now, self.states), *self.catalog.news(now), *self._answers(now)]
+        if runs:
             asked += [expire_payment(each.id) for each in self.provider.expired(now)]
-            due = [each for each, at in self.due.items() if at <= now]
-            asked += self._advances([*due, *self._twice(due)], pool)
-            self._ask(asked)
-            self._progress(due)
-        else:
-            self._ask(asked)
+        self._ask([*asked, *advances])
+        self._progress(due)
         if self.outages.dispatcher <= now:
             self._dispatch(now)
             self._pass(hours=0)
