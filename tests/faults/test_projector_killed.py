@@ -39,10 +39,12 @@ STANDS = """
     JOIN read_models ON application_name = name || '.g' || generation
     WHERE state = 'live' AND name = ANY(%s)
 """
-CONNECTIONS = """
+RUNNING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND application_name = 'hesabu_projector'
+      AND query LIKE '%FROM read_models%'
 """
+"""Whether it leads or stands by, a projector looks again and again where the generations stand."""
 PARKED = "SELECT name, parked_at, parked_error FROM read_models WHERE parked_at IS NOT NULL"
 BUILDING = """
     SELECT name, notification_id FROM read_models
@@ -85,8 +87,7 @@ def wait_until_caught_up(database: DatabaseLocation) -> None:
 
 
 def both_run(database: DatabaseLocation) -> bool:
-    """One has a connection to feed by and one to read by, the other only looks."""
-    return int(value(database, CONNECTIONS)) >= 3
+    return int(value(database, RUNNING)) == 2
 
 
 def projector(database: DatabaseLocation, directory: Path, number: int) -> Process:
