@@ -317,7 +317,8 @@ def _evolve_life(sub: Subscription, event: SubscriptionEvent) -> Subscription:
         case PaymentMethodChanged():
             return replace(sub, method=event.method)
         case RenewalReminded():
-            return replace(sub, reminded=sub.reminded | {(event.number, event.days)})
+            same = {each for each in sub.reminded if each[0] == event.number}
+            return replace(sub, reminded=frozenset({*same, (event.number, event.days)}))
         case CreditNoteIssued():
             return sub
         case _:
