@@ -71,7 +71,7 @@ class Lived:
 def lived(databases: Databases) -> Lived:
     """A book with a long past; only for reading, but for new generations."""
     database = databases.create()
-    live_through(database, stories=200, fans=25, days=200)
+    live_through(database, stories=200, fans=60, days=200)
     numbers = fill(database, lambda: 2_000, live=True)
     return Lived(database, events_of(database), numbers)
 
