@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 WAIT_SECONDS_MAX: Final = 2.0
 LOOK_AGAIN_SECONDS: Final = 0.02
+FLIPS_MAX: Final = 5
+"""So often may another generation be live by the time that one was asked."""
 
 MODEL: Final = """
     model AS (
@@ -100,7 +102,7 @@ class LiveModel:
     async def _ask(
         self, query: LiteralString, parameters: Mapping[str, object]
     ) -> tuple[Answer, bool]:
-        while True:
+        for _ in range(FLIPS_MAX):
             used = self._generation
             if used is None:
                 rows = await self._reader.fetch(READ_LIVE, [self._name])
@@ -117,6 +119,8 @@ class LiveModel:
                 found = [row[3:] for row in rows if row[3] is not None]
                 return Answer(int(rows[0][1]), found), rows[0][2] is not None
             self._generation = None
+        # It is said to be read, and there is nothing to be read of it.
+        raise ReadModelMissing
 
     def _on(self, query: LiteralString, generation: int) -> LiteralString:
         prefix = MODEL.replace("{name}", self._name)

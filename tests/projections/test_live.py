@@ -15,6 +15,7 @@ from projections.live import LiveModel, ReadModelBehind, ReadModelMissing
 from projections.models import READ_MODELS
 from projections.models.payments import PaymentsModel, search_payments
 from projections.reader import PositionNotReached
+from tests.databases import superuser
 from tests.projections.conftest import asker
 from tests.projections.projecting import (
     Tally,
@@ -99,6 +100,16 @@ def test_a_parked_model_is_not_waited_for(
 def test_a_model_that_was_never_begun_says_what_to_do(book: BookLocation) -> None:
     with pytest.raises(ReadModelMissing, match="hesabu migrate"):
         ask(book)
+
+
+def test_a_model_of_which_nothing_is_left_is_not_asked_for_ever(book: BookLocation) -> None:
+    with feeding(book, Tally):
+        with superuser(book.database) as connection:
+            connection.execute(
+                "DELETE FROM hesabu.ledger_tracking WHERE application_name ~ '^tally'"
+            )
+        with pytest.raises(ReadModelMissing):
+            ask(book)
 
 
 def test_who_asks_again_after_the_old_generation_was_dropped_is_answered_by_the_new_one(
