@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from concurrent.futures import ThreadPoolExecutor
 
+    from ledger.commands import AdvanceSubscription
     from ledger.decisions import LedgerCommand
     from ledger.events import LedgerEvent
     from ledger.outcome import Outcome
@@ -52,7 +53,7 @@ class ClockedWorld(World):
             keeper.close()
         self.ledger.close()
 
-    def _advances(self, due: list[UUID], pool: ThreadPoolExecutor) -> Iterator[LedgerCommand]:
+    def _advances(self, due: list[UUID], pool: ThreadPoolExecutor) -> Iterator[AdvanceSubscription]:
         self._time.now = self.clock.now
         self.keepers[0].follow()
         self.ticks += asyncio.run(self._tick())

@@ -40,6 +40,7 @@ from tests.subscription_builders import advance
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ledger.commands import AdvanceSubscription
     from ledger.decisions import LedgerCommand
     from ledger.events import LedgerEvent
     from ledger.outcome import Outcome
@@ -139,7 +140,7 @@ class World:
         if runs:
             asked += [expire_payment(each.id) for each in self.provider.expired(now)]
         self._ask([*asked, *advances])
-        self._progress(due)
+        self._progress([each.subscription_id for each in advances])
         if self.outages.dispatcher <= now:
             self._dispatch(now)
             self._pass(hours=0)
@@ -161,16 +162,17 @@ class World:
     def _twice(self, due: list[UUID]) -> list[UUID]:
         return [each for each in due if self.random.random() < 0.05]
 
-    def _advances(self, due: list[UUID], pool: ThreadPoolExecutor) -> Iterator[LedgerCommand]:
+    def _advances(self, due: list[UUID], pool: ThreadPoolExecutor) -> Iterator[AdvanceSubscription]:
         """What the clock asks for; now and then there are two clocks, which ask at once."""
         racing: dict[UUID, UUID] = {}
         if self.rival is not None and self.random.random() < 0.12:
             # Of one fan's subscriptions one: which of two takes their credit is left to chance.
             racing = {self.states[each].fan_id: each for each in due}
             self._race(self.rival, [self._advance(each) for each in racing.values()], pool)
+            self._progress(racing.values())
         yield from (self._advance(each) for each in due if each not in racing.values())
 
-    def _advance(self, subscription: UUID) -> LedgerCommand:
+    def _advance(self, subscription: UUID) -> AdvanceSubscription:
         return advance(subscription, terms=self.catalog.terms)
 
     def _race(
