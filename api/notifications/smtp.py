@@ -6,6 +6,7 @@ connect, TLS, login ─▶ MAIL, RCPT ─▶ DATA ─▶ the text, and the serve
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from email.errors import MessageError
@@ -30,6 +31,18 @@ PERMANENT: Final = 500
 """Replies from here on are final (RFC 5321, 4.2.1)."""
 
 Security = Literal["tls", "starttls", "none"]
+
+
+class _Connection(aiosmtplib.SMTP):
+    """A connection of which nothing is left once it is closed."""
+
+    def close(self) -> None:
+        # Closing TLS waits up to 30 s for the other side's farewell, and keeps the socket until
+        # then, longer than the loop may live. Whatever mattered was answered before.
+        transport = self.transport
+        super().close()
+        if isinstance(transport, asyncio.WriteTransport):
+            transport.abort()
 
 
 class SmtpNotifier:
@@ -79,7 +92,7 @@ class SmtpNotifier:
             client.close()
 
     def _client(self) -> aiosmtplib.SMTP:
-        return aiosmtplib.SMTP(
+        return _Connection(
             hostname=self._host,
             port=self._port,
             use_tls=self._security == "tls",

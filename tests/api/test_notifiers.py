@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import json
 import ssl
 import stat
 import threading
+import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email import message_from_bytes
@@ -216,6 +218,9 @@ def guarded(server: MailServer, certificate: Path) -> Iterator[int]:
     context.load_cert_chain(certificate)
 
     def check(_server: Any, _session: Any, _envelope: Any, _mechanism: str, given: Any) -> Any:  # noqa: ANN401 - the package's
+        if server.silent_seconds:
+            # After its answer it says nothing for that long, not even goodbye.
+            asyncio.get_running_loop().call_soon(time.sleep, server.silent_seconds)
         return AuthResult(success=given.password == b"right", handled=False)
 
     with mail(
@@ -239,6 +244,21 @@ def test_mail_goes_over_tls_with_a_login(certificate: Path) -> None:
         del login["tls_context"]
         assert send(smtp(port, **login, password="right"), message()) == TryLater("unreachable")
     assert len(server.taken) == 1
+
+
+def test_nothing_is_left_of_a_connection_to_a_server_that_says_no_goodbye(
+    certificate: Path,
+) -> None:
+    trusting = ssl.create_default_context(cafile=certificate)
+    server = MailServer()
+    server.silent_seconds = 0.3
+    with guarded(server, certificate) as port:
+        notifier = smtp(
+            port, security="starttls", username="hesabu", tls_context=trusting, password="wrong"
+        )
+        assert send(notifier, message()) == TryLater("login_refused")
+        # An open socket is an error as soon as it is garbage.
+        gc.collect()
 
 
 class Gateway(ThreadingHTTPServer):
