@@ -19,13 +19,13 @@ from uuid import UUID
 import psycopg
 from psycopg.types.json import Jsonb
 
-from ledger.journal import Balance
+from ledger.journal_tables import tables_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from ledger.inbox import InboxEntry
-    from ledger.journal import AccountKey, Book
+    from ledger.journal import AccountKey, Balance, Book
     from ledger.vault import VaultEntry
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -44,7 +44,9 @@ pipeline ended in a Flush, as psycopg's do.
 """
 
 READ_HEAD: Final = """
-    SELECT position, recorded_at, clock_timestamp() FROM turns ORDER BY position DESC LIMIT 1
+    SELECT position, recorded_at, clock_timestamp(),
+           (SELECT generation FROM read_models WHERE name = 'journal' AND state = 'live')
+    FROM turns ORDER BY position DESC LIMIT 1
 """
 
 READ_KEYS: Final = """
@@ -61,12 +63,6 @@ READ_STREAMS: Final = """
     ORDER BY originator_id, originator_version
 """
 
-READ_BALANCES: Final = """
-    SELECT account, currency, account_id, balance, (SELECT max(account_id) FROM balances)
-    FROM unnest(%b::text[], %b::text[]) AS wanted (account, currency)
-    LEFT JOIN balances USING (account, currency)
-"""
-
 READ_GUARDS: Final = """
     SELECT account, currency, balance
     FROM unnest(%b::text[], %b::text[]) AS wanted (account, currency)
@@ -77,25 +73,6 @@ INSERT_EVENTS: Final = """
     INSERT INTO ledger_events
         (originator_id, originator_version, topic, state, notification_id)
     SELECT * FROM unnest(%b::uuid[], %b::bigint[], %b::text[], %b::bytea[], %b::bigint[])
-"""
-
-INSERT_LINES: Final = """
-    INSERT INTO journal_lines
-        (position, line, account_id, amount, balance, recorded_at, effective_at)
-    SELECT * FROM unnest(%s::bigint[], %s::smallint[], %s::integer[], %s::bigint[], %s::numeric[],
-                         %b::timestamptz[], %b::timestamptz[])
-"""
-
-INSERT_BALANCES: Final = """
-    INSERT INTO balances (account_id, account, currency, balance, position)
-    SELECT * FROM unnest(%s::integer[], %b::text[], %b::text[], %s::numeric[], %s::bigint[])
-"""
-
-UPDATE_BALANCES: Final = """
-    UPDATE balances SET balance = changed.balance, position = changed.position
-    FROM unnest(%s::integer[], %s::numeric[], %s::bigint[])
-        AS changed (account_id, balance, position)
-    WHERE balances.account_id = changed.account_id
 """
 
 INSERT_KEYS: Final = """
@@ -196,9 +173,13 @@ class InboxRow(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What the first round trip brings."""
+    """What the first round trip brings.
+
+    `generation` is the one of balances and journal that is live: it cannot change under the lock.
+    """
 
     head: Head
+    generation: int
     keys: list[KeyRow]
     streams: list[StreamRow]
     guards: dict[AccountKey, int]
@@ -209,6 +190,7 @@ class Writes:
     """Everything that one turn appends."""
 
     recorded_at: datetime
+    generation: int
     book: Book
     events: list[EventRow] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
@@ -261,7 +243,8 @@ class TurnRecorder:
         last = head.fetchone()
         assert last is not None  # noqa: S101 - the migration inserts turn 0
         return Loaded(
-            Head(*last),
+            Head(*last[:3]),
+            last[3],
             [KeyRow(*row) for row in found.fetchall()],
             [] if stored is None else [StreamRow(*row) for row in stored.fetchall()],
             dict.fromkeys(guards, 0)
@@ -285,17 +268,11 @@ class TurnRecorder:
             | {(account, currency): int(balance) for account, currency, balance in guarding},
         )
 
-    def balances(self, accounts: set[AccountKey]) -> tuple[dict[AccountKey, Balance], int]:
+    def balances(
+        self, accounts: set[AccountKey], generation: int
+    ) -> tuple[dict[AccountKey, Balance], int]:
         """The balances of `accounts` that exist, and the number of the next new account."""
-        connection = self._open()
-        rows = connection.execute(READ_BALANCES, _columns(list(accounts), 2)).fetchall()
-        known = {
-            (account, currency): Balance(account_id, int(balance))
-            for account, currency, account_id, balance, _ in rows
-            if account_id is not None
-        }
-        highest = rows[0][4] if rows else None
-        return known, 1 if highest is None else highest + 1
+        return tables_of(generation).balances(self._open(), accounts)
 
     def commit(self, writes: Writes) -> None:
         """Write everything and commit. Raises `CommitInDoubtError` when the answer is lost."""
@@ -330,20 +307,13 @@ def _columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
     return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
 
 
-def _integers(values: Sequence[int]) -> str:
-    # An array literal: joining is several times cheaper than adapting each integer, and a balance
-    # may be larger than any fixed-width array type.
-    return "{" + ",".join(map(str, values)) + "}"
-
-
 def _write(connection: psycopg.Connection[Any], writes: Writes) -> None:
     if writes.events:
         connection.execute(INSERT_EVENTS, _columns(writes.events, 5))
         connection.execute(INSERT_TURN, (writes.events[-1].position, writes.recorded_at))
     if writes.subscriptions:
         connection.execute(INSERT_SUBSCRIPTIONS, _columns(writes.subscriptions, 3))
-    if writes.book.lines:
-        _write_journal(connection, writes.book)
+    tables_of(writes.generation).write(connection, writes.book)
     if writes.keys:
         rows = [
             (*row[:7], Jsonb(row.parameters) if row.parameters else None, row.verdict)
@@ -354,47 +324,6 @@ def _write(connection: psycopg.Connection[Any], writes: Writes) -> None:
         _write_vault(connection, writes.vault_entries)
     if writes.inbox:
         _write_inbox(connection, writes)
-
-
-def _write_journal(connection: psycopg.Connection[Any], book: Book) -> None:
-    lines = book.lines
-    connection.execute(
-        INSERT_LINES,
-        (
-            _integers([line.position for line in lines]),
-            _integers([line.line for line in lines]),
-            _integers([line.account_id for line in lines]),
-            _integers([line.amount for line in lines]),
-            _integers([line.balance for line in lines]),
-            [line.recorded_at for line in lines],
-            [line.effective_at for line in lines],
-        ),
-    )
-    if book.opened:
-        opened = [(key, book.known[key]) for key in book.opened]
-        connection.execute(
-            INSERT_BALANCES,
-            (
-                _integers([balance.account_id for _, balance in opened]),
-                [account for (account, _), _ in opened],
-                [currency for (_, currency), _ in opened],
-                _integers([balance.amount for _, balance in opened]),
-                _integers([balance.position for _, balance in opened]),
-            ),
-        )
-    changed = sorted(
-        (book.known[key] for key in book.touched.difference(book.opened)),
-        key=lambda balance: balance.account_id,
-    )
-    if changed:
-        connection.execute(
-            UPDATE_BALANCES,
-            (
-                _integers([balance.account_id for balance in changed]),
-                _integers([balance.amount for balance in changed]),
-                _integers([balance.position for balance in changed]),
-            ),
-        )
 
 
 def _write_vault(connection: psycopg.Connection[Any], entries: list[VaultEntry]) -> None:

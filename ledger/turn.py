@@ -222,8 +222,10 @@ class TurnRunner:
 
     def _write_up(self, turn: _Turn) -> Writes:
         accounts = accounts_of(turn.events)
-        known, next_account_id = self._recorder.balances(accounts) if accounts else ({}, 1)
         writes = turn.writes
+        known, next_account_id = (
+            self._recorder.balances(accounts, writes.generation) if accounts else ({}, 1)
+        )
         writes.book = Book(known, next_account_id)
         for position, event in enumerate(turn.events, turn.first_position):
             writes.book.post(event, position)
@@ -266,7 +268,7 @@ class _Turn:
         self._states = States(self.aggregates, self._claims, self.guards)
         self._fold(loaded.streams)
         self.events: list[LedgerEvent] = []
-        self.writes = Writes(recorded_at, Book({}, 1))
+        self.writes = Writes(recorded_at, loaded.generation, Book({}, 1))
 
     def take(
         self,

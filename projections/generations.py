@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 READ_ALL: Final = """
-    SELECT name, generation, version, state, coalesce(notification_id, 0), began_at,
-           parked_at, parked_error, parked_trace
+    SELECT name, generation, version, state,
+           CASE WHEN inline AND state = 'live' THEN (SELECT max(position) FROM turns)
+                ELSE coalesce(notification_id, 0) END,
+           began_at, parked_at, parked_error, parked_trace
     FROM read_models
     LEFT JOIN ledger_tracking ON application_name = name || '.g' || generation
     ORDER BY name, generation

@@ -27,6 +27,9 @@ READ_STATUSES: Final = """
     LEFT JOIN LATERAL (
         SELECT notification_id AS position FROM ledger_tracking
         WHERE application_name = name || '.g' || generation
+        -- What the turn writes itself is never behind.
+        UNION ALL SELECT head.position WHERE inline AND state = 'live'
+        UNION ALL SELECT 0 WHERE inline AND state = 'retired'
     ) AS tracking ON true
     LEFT JOIN LATERAL (
         SELECT recorded_at FROM turns WHERE turns.position > tracking.position

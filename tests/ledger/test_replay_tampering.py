@@ -28,6 +28,7 @@ CREATOR = UUID(int=0xC4EA)
 TIER = UUID(int=0x71E4)
 PENDING = f"creator:{CREATOR}:pending KES"
 COLLECTION = "provider:sandbox:collection KES"
+LINE = "(position, line, account_id, amount, balance, recorded_at, effective_at)"
 
 # Two turns register and begin three payments, the next three pay them. A success has four lines:
 # collection, pending, fee, VAT, in this order.
@@ -106,7 +107,7 @@ def test_the_same_change_made_twice_is_found_twice(paid: BookLocation) -> None:
 def test_differences_come_in_the_order_of_their_positions(paid: BookLocation) -> None:
     tamper(
         paid,
-        "INSERT INTO journal_lines SELECT 1, 0, 2, -1, -1, recorded_at, effective_at "
+        f"INSERT INTO journal_lines_odd {LINE} SELECT 1, 0, 2, -1, -1, recorded_at, effective_at "
         "FROM journal_lines LIMIT 1",
     )
     tamper(paid, "UPDATE ledger_events SET originator_version = 9 WHERE notification_id = %s", 4)
@@ -165,7 +166,7 @@ def test_a_deleted_line_is_found(paid: BookLocation) -> None:
 def test_an_added_line_is_found(paid: BookLocation, position: int) -> None:
     tamper(
         paid,
-        "INSERT INTO journal_lines SELECT %s, 9, 2, -1, -1, recorded_at, effective_at "
+        f"INSERT INTO journal_lines_odd {LINE} SELECT %s, 9, 2, -1, -1, recorded_at, effective_at "
         "FROM journal_lines LIMIT 1",
         position,
     )
@@ -209,7 +210,11 @@ def test_a_deleted_balance_is_found(paid: BookLocation, account_id: int) -> None
 
 
 def test_an_added_balance_is_found(paid: BookLocation) -> None:
-    tamper(paid, "INSERT INTO balances VALUES (5, 'suspense:mine', 'KES', 0, 7)")
+    tamper(
+        paid,
+        "INSERT INTO balances_odd (account_id, account, currency, balance, position) "
+        "VALUES (5, 'suspense:mine', 'KES', 0, 7)",
+    )
     assert found(replay(paid)) == [(7, "the balance of account number 5")]
 
 

@@ -34,14 +34,15 @@ FILL: Final = """
     INSERT INTO turns SELECT n, clock_timestamp() FROM generate_series(1000, 51000, 10) AS n;
 
     -- Account 1 is the provider's, the others are creators'; every third payment is the first's.
-    INSERT INTO journal_lines
+    INSERT INTO journal_lines_odd
+        (position, line, account_id, amount, balance, recorded_at, effective_at)
     SELECT n, line, CASE WHEN line = 0 THEN 1 WHEN n % 3 = 0 THEN 2 ELSE 2 + n % 1000 END,
            CASE WHEN line = 0 THEN 100 ELSE -100 END,
            CASE WHEN line = 0 THEN (n - 1000) * 100 ELSE -100 END,
            clock_timestamp(), clock_timestamp()
     FROM generate_series(1001, 51000) AS n, generate_series(0, 1) AS line;
 
-    INSERT INTO balances
+    INSERT INTO balances_odd (account_id, account, currency, balance, position)
     SELECT 1, 'provider:sandbox:collection', 'KES', 5000000, 51000
     UNION ALL
     SELECT 1 + n, 'creator:' || stream(n) || ':pending', 'KES', -100, 51000
@@ -58,6 +59,18 @@ FILL: Final = """
            'KES', 100, clock_timestamp() + n * interval '1 second'
     FROM generate_series(31001, 51000) AS n;
     INSERT INTO ledger_tracking VALUES ('clock', 51000);
+"""
+
+OTHER_SIDE: Final = """
+    -- As if another generation had just been retired.
+    DELETE FROM balances_even;
+    INSERT INTO balances_even (account_id, account, currency, balance, position)
+    SELECT account_id, account, currency, balance, position FROM balances_odd;
+    DELETE FROM journal_lines_even;
+    INSERT INTO journal_lines_even
+        (position, line, account_id, amount, balance, recorded_at, effective_at)
+    SELECT position, line, account_id, amount, balance, recorded_at, effective_at
+    FROM journal_lines_odd;
 
     ANALYZE;
 """
@@ -67,6 +80,7 @@ def fill(database: DatabaseLocation) -> None:
     """Fill an empty book. Its balances are not those of its lines: nobody adds them up."""
     with superuser(database) as connection:
         connection.execute(FILL)
+        connection.execute(OTHER_SIDE)
 
 
 def creator(number: int) -> UUID:

@@ -270,7 +270,9 @@ def test_an_event_that_touches_an_account_twice_counts_as_a_whole(
     # No event does so today, but an entry may: a second line of pending at the first success.
     with superuser(book.database) as connection:
         connection.execute(
-            "INSERT INTO journal_lines SELECT position, 9, account_id, -5, balance - 5, "
+            "INSERT INTO journal_lines_odd "
+            "(position, line, account_id, amount, balance, recorded_at, effective_at) "
+            "SELECT position, 9, account_id, -5, balance - 5, "
             "recorded_at, effective_at FROM journal_lines WHERE position = %s AND line = 1",
             [position],
         )

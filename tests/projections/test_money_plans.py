@@ -18,8 +18,15 @@ from projections.inbox import READ_KEPT, READ_WAITING
 from projections.reader import POSITION_MAX
 from projections.suspense import READ_PARKED
 from tests.databases import superuser
-from tests.projections.long_book import CREATORS, HEAD, creator, fill
-from tests.projections.test_plans import PLAN_MODES, SETTINGS, Parameters, explained
+from tests.projections.long_book import CREATORS, HEAD, OTHER_SIDE, creator, fill
+from tests.projections.test_plans import (
+    PLAN_MODES,
+    SETTINGS,
+    Parameters,
+    explained,
+    read_whole,
+    rows_read,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,10 +39,11 @@ PAGE: Final = 201
 
 ADD: Final = """
     -- Every payment has a fee and VAT, as the third and fourth line of its entry.
-    INSERT INTO balances VALUES
+    INSERT INTO balances_odd (account_id, account, currency, balance, position) VALUES
         (1002, 'platform:fees', 'KES', -500000, 51000), (1003, 'tax:vat', 'KES', -50000, 51000),
         (1004, 'suspense:sandbox', 'KES', 0, 71000), (1005, 'suspense:other', 'USD', 0, 71000);
-    INSERT INTO journal_lines
+    INSERT INTO journal_lines_odd
+        (position, line, account_id, amount, balance, recorded_at, effective_at)
     SELECT n, line, 1000 + line, -10, -10, clock_timestamp(), clock_timestamp()
     FROM generate_series(1001, 51000) AS n, generate_series(2, 3) AS line;
 
@@ -45,7 +53,8 @@ ADD: Final = """
     SELECT stream(51000 + n / 2), 1 + n % 2, 'receipt.unmatched_recorded.v1',
            convert_to('{}', 'UTF8'), 51000 + n
     FROM generate_series(2, 40001) AS n;
-    INSERT INTO journal_lines
+    INSERT INTO journal_lines_odd
+        (position, line, account_id, amount, balance, recorded_at, effective_at)
     SELECT 51000 + n, 1, 1004 + (n / 2) % 2, CASE n % 2 WHEN 0 THEN -100 ELSE 100 END, 0,
            clock_timestamp(), clock_timestamp()
     FROM generate_series(2, 40001) AS n;
@@ -69,8 +78,6 @@ ADD: Final = """
     SELECT stream(n), 'sandbox', n::text, clock_timestamp(), '{}', stream(n), false, '', '',
            CASE n % 100 WHEN 0 THEN 'parked' ELSE 'applied' END, NULL, n, 1
     FROM generate_series(1, 50000) AS n;
-
-    ANALYZE;
 """
 
 SERIES: Final = creator(900_000)
@@ -108,6 +115,7 @@ def longer_book(databases: Databases) -> BookLocation:
     fill(database)
     with superuser(database) as connection:
         connection.execute(ADD)
+        connection.execute(OTHER_SIDE)
     return BookLocation(database, DatabaseRole.APP)
 
 
@@ -126,17 +134,11 @@ def test_a_question_about_money_goes_by_index(
     connection: psycopg.Connection[Any], name: str, mode: str
 ) -> None:
     plan = explained(connection, mode, *QUESTIONS[name])
-    scanned = {node.get("Relation Name") for node in plan if node["Node Type"] == "Seq Scan"}
     # Coverage is about every account, and reads the table of accounts once.
-    assert scanned <= ({"balances"} if name == "coverage" else set())
-    rows_read = sum(
-        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-        for node in plan
-        if "Relation Name" in node
-    )
+    assert read_whole(plan) <= ({"balances"} if name == "coverage" else set())
     rows_answered = sum(node["Actual Rows"] for node in plan[:1])
     assert rows_answered > 0
-    assert rows_read <= (2 * (CREATORS + 5) if name == "coverage" else 8 * PAGE)
+    assert rows_read(plan) <= (2 * (CREATORS + 5) if name == "coverage" else 8 * PAGE)
 
 
 def test_the_book_of_these_questions_is_long(longer_book: BookLocation) -> None:

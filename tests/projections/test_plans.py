@@ -149,6 +149,28 @@ def nodes(plan: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from nodes(part)
 
 
+def relation(node: dict[str, Any]) -> str | None:
+    """What a node reads, whichever side of the journal it is; None: no table that grows."""
+    name = node.get("Relation Name")
+    if name is None or name == "read_models":
+        return None
+    return str(name).removesuffix("_odd").removesuffix("_even")
+
+
+def read_whole(plan: list[dict[str, Any]]) -> set[str | None]:
+    """The tables that a plan reads from end to end, or might."""
+    return {relation(node) for node in plan if node["Node Type"] == "Seq Scan"} - {None}
+
+
+def rows_read(plan: list[dict[str, Any]]) -> int:
+    """How many rows a plan has looked at."""
+    return sum(
+        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
+        for node in plan
+        if relation(node) is not None
+    )
+
+
 @pytest.mark.parametrize("mode", PLAN_MODES)
 @pytest.mark.parametrize("name", QUESTIONS)
 def test_a_question_goes_by_index(
@@ -156,8 +178,7 @@ def test_a_question_goes_by_index(
 ) -> None:
     query, parameters = QUESTIONS[name]
     plan = explained(connection, mode, query, parameters)
-    scanned = {node.get("Relation Name") for node in plan if node["Node Type"] == "Seq Scan"}
-    assert scanned <= SCANNED.get(name, set())
+    assert read_whole(plan) <= SCANNED.get(name, set())
 
 
 @pytest.mark.parametrize("mode", PLAN_MODES)
@@ -167,13 +188,8 @@ def test_a_question_reads_no_more_than_it_answers(
 ) -> None:
     query, parameters = QUESTIONS[name]
     plan = explained(connection, mode, query, parameters)
-    rows_read = sum(
-        (node["Actual Rows"] + node.get("Rows Removed by Filter", 0)) * node["Actual Loops"]
-        for node in plan
-        if "Relation Name" in node
-    )
     if name == "trial balance":
-        assert rows_read <= 2 * (CREATORS + 1)
+        assert rows_read(plan) <= 2 * (CREATORS + 1)
     else:
-        assert rows_read <= 5 * 201
+        assert rows_read(plan) <= 5 * 201
     assert LINES == 100_000
