@@ -29,10 +29,11 @@ from ledger.application import Ledger
 from ledger.database.roles import DatabaseRole
 from projections.deployment import set_up_read_models
 from projections.feeder import PoisonedError
+from projections.journal_rebuild import rebuild_of
 from projections.model_statuses import GenerationStatus, ModelStatus, ModelStatuses, model_statuses
-from projections.models import READ_MODELS
+from projections.models import EVERY_MODEL
 from projections.reader import Reader
-from projections.rebuild import Rebuild, RebuildError
+from projections.rebuild import DifferentError, RebuildError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,8 +42,16 @@ if TYPE_CHECKING:
     from projections.differences import Difference
     from projections.read_model import ReadModel
     from projections.rebuild import Progress as BuildProgress
+    from projections.rebuild import Rebuild
 
 Name = Annotated[str, typer.Argument(help="As `hesabu projections list` calls it.")]
+Accept = Annotated[
+    bool,
+    typer.Option(
+        "--accept-differences",
+        help="Of the journal: read what the log says, although what was read says otherwise.",
+    ),
+]
 
 console = Console(highlight=False)
 
@@ -64,9 +73,9 @@ def projection_commands(settings: Callable[[], Settings]) -> typer.Typer:
         raise typer.Exit(int(_print_parked(statuses)))
 
     @commands.command()
-    def rebuild(name: Name) -> None:
+    def rebuild(name: Name, *, accept_differences: Accept = False) -> None:
         """Build a read model anew from the log, beside the one that is read until it is done."""
-        with _rebuild(settings(), name) as building:
+        with _rebuild(settings(), name, accept_differences=accept_differences) as building:
             rebuilt = building.run()
         if rebuilt.differences:
             _print_differences(rebuilt.differences)
@@ -103,7 +112,7 @@ def set_up(settings: Settings) -> None:
             tell(name, found)
 
         try:
-            built = set_up_read_models(book, READ_MODELS, settings.time_zone, tell=note)
+            built = set_up_read_models(book, EVERY_MODEL, settings.time_zone, tell=note)
         except PoisonedError as poison:
             _print_poison("".join(about), poison)
             raise typer.Exit(1) from None
@@ -160,16 +169,28 @@ def _statuses(settings: Settings) -> ModelStatuses:
 
 
 @contextmanager
-def _rebuild(settings: Settings, name: str) -> Iterator[Rebuild]:
+def _rebuild(
+    settings: Settings, name: str, *, accept_differences: bool = False
+) -> Iterator[Rebuild]:
     model = _model(name)
     with _running_database(settings), _building_bars() as tell:
         ledger = Ledger(book_location(settings, DatabaseRole.REBUILDER))
         try:
-            yield Rebuild(
-                ledger, model, settings.time_zone, tell=lambda progress: tell(name, progress)
+            yield rebuild_of(
+                ledger,
+                model,
+                settings.time_zone,
+                tell=lambda progress: tell(name, progress),
+                accept_differences=accept_differences,
             )
         except PoisonedError as poison:
             _print_poison(name, poison)
+            raise typer.Exit(1) from None
+        except DifferentError as error:
+            _print_differences(error.differences)
+            console.print(
+                "It is read on. `--accept-differences` puts in its place what the log says."
+            )
             raise typer.Exit(1) from None
         except RebuildError as error:
             console.print(f"[red]{type(error).__doc__}[/red]")
@@ -182,10 +203,10 @@ def _rebuild(settings: Settings, name: str) -> Iterator[Rebuild]:
 
 
 def _model(name: str) -> type[ReadModel]:
-    for model in READ_MODELS:
+    for model in EVERY_MODEL:
         if model.name == name:
             return model
-    known = ", ".join(sorted(model.name for model in READ_MODELS))
+    known = ", ".join(sorted(model.name for model in EVERY_MODEL))
     console.print(f"There is no read model '{name}'. There are: {known}", markup=False)
     raise typer.Exit(2)
 

@@ -13,7 +13,7 @@ from api.database import book_location
 from ledger.application import Ledger
 from ledger.database.roles import DatabaseRole
 from ledger.garbage import tune_garbage_collection
-from projections.models import READ_MODELS
+from projections.models import EVERY_MODEL, READ_MODELS
 from projections.projector import Projector
 from projections.rebuilder import Rebuilder
 
@@ -26,7 +26,7 @@ def project(settings: Settings) -> None:
     ledger = Ledger(book_location(settings, DatabaseRole.PROJECTOR))
     rebuilding = Ledger(book_location(settings, DatabaseRole.REBUILDER))
     projector = Projector(ledger, READ_MODELS, settings.time_zone)
-    rebuilder = Rebuilder(rebuilding, READ_MODELS, settings.time_zone)
+    rebuilder = Rebuilder(rebuilding, EVERY_MODEL, settings.time_zone)
     tune_garbage_collection()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: projector.stop())

@@ -47,6 +47,19 @@ UPDATE_BALANCES: Final = """
     WHERE balances_{side}.account_id = changed.account_id
 """
 
+SLICED: Final = (
+    (
+        "SELECT min(position), max(position) FROM journal_lines_{side}",
+        "DELETE FROM journal_lines_{side} WHERE position BETWEEN %s AND %s",
+    ),
+    (
+        "SELECT min(account_id), max(account_id) FROM balances_{side}",
+        "DELETE FROM balances_{side} WHERE account_id BETWEEN %s AND %s",
+    ),
+)
+SLICE: Final = 20_000
+ANALYZE: Final = "ANALYZE balances_{side}, journal_lines_{side}"
+
 
 class JournalTables:
     """One side's tables, in the caller's transaction."""
@@ -57,11 +70,6 @@ class JournalTables:
         self._insert_lines = INSERT_LINES.replace("{side}", side)
         self._insert_balances = INSERT_BALANCES.replace("{side}", side)
         self._update_balances = UPDATE_BALANCES.replace("{side}", side)
-
-    @property
-    def names(self) -> tuple[str, str]:
-        """The tables, balances first."""
-        return f"balances_{self.side}", f"journal_lines_{self.side}"
 
     def balances(
         self, connection: psycopg.Connection[Any], accounts: set[AccountKey]
@@ -96,6 +104,23 @@ class JournalTables:
                     _integers([balance.position for balance in changed]),
                 ),
             )
+
+    def empty(self, connection: psycopg.Connection[Any]) -> None:
+        """Delete all rows, in slices, outside of a transaction; the live side refuses.
+
+        Rows are deleted, since TRUNCATE is seen by snapshots that are older than it: whoever began
+        to read before the flip still reads this side. No lock keeps anybody waiting.
+        """
+        for bounds, delete in SLICED:
+            row = connection.execute(bounds.replace("{side}", self.side)).fetchone()
+            if row is None or row[0] is None:
+                continue
+            for first in range(row[0], row[1] + 1, SLICE):
+                connection.execute(delete.replace("{side}", self.side), (first, first + SLICE - 1))
+
+    def analyze(self, connection: psycopg.Connection[Any]) -> None:
+        """Tell the planner what there is, before it is read."""
+        connection.execute(ANALYZE.replace("{side}", self.side))
 
     def _write_lines(self, connection: psycopg.Connection[Any], book: Book) -> None:
         lines = book.lines

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Final
 from ledger.application import Ledger
 from projections.feeder import connect_to_fill
 from projections.generations import ensure
-from projections.rebuild import BeingRebuiltError, Rebuild
+from projections.journal_rebuild import rebuild_of
+from projections.rebuild import BeingRebuiltError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +43,7 @@ def set_up_read_models(
     try:
         for model in models:
             while model.name in outdated(book, [model]):
-                rebuild = Rebuild(ledger, model, zone, tell=_about(model.name, tell))
+                rebuild = rebuild_of(ledger, model, zone, tell=_about(model.name, tell))
                 try:
                     built[model.name] = rebuild.run()
                 except BeingRebuiltError:

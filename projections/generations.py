@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import psycopg
 from psycopg import sql
 
+from ledger.journal_tables import tables_of
 from projections.read_model import ReadModel, of, tracking_name
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ READ_ALL: Final = """
 NEXT_GENERATION: Final = "SELECT coalesce(max(generation), 0) + 1 FROM read_models WHERE name = %s"
 READ_LIVE_VERSION: Final = "SELECT version FROM read_models WHERE name = %s AND state = 'live'"
 INSERT: Final = """
-    INSERT INTO read_models (name, generation, version, state, tables)
-    VALUES (%s, %s, %s, %s, %s)
+    INSERT INTO read_models (name, generation, version, state, tables, inline)
+    VALUES (%s, %s, %s, %s, %s, %s)
 """
 START_TRACKING: Final = "INSERT INTO ledger_tracking VALUES (%s, 0)"
 RETIRE: Final = """
@@ -48,7 +49,13 @@ UNPARK: Final = """
     UPDATE read_models SET parked_at = NULL, parked_error = NULL, parked_trace = NULL
     WHERE name = %s AND generation = %s AND parked_at IS NOT NULL
 """
-FORGET: Final = "DELETE FROM read_models WHERE name = %s AND generation = %s RETURNING tables"
+READ_INLINE: Final = """
+    SELECT generation FROM read_models WHERE name = %s AND generation = %s AND inline
+"""
+FORGET: Final = """
+    DELETE FROM read_models WHERE name = %s AND generation = %s
+    RETURNING CASE WHEN inline THEN '{}' ELSE tables END
+"""
 FORGET_TRACKING: Final = "DELETE FROM ledger_tracking WHERE application_name = %s"
 READ_RETIRED: Final = """
     SELECT name, generation FROM read_models
@@ -95,15 +102,19 @@ def generations(connection: psycopg.Connection[Any]) -> list[Generation]:
 
 
 def begin(connection: psycopg.Connection[Any], model: type[ReadModel], *, state: str) -> int:
-    """Create the tables of a new generation, in the caller's transaction; its number."""
+    """Create the tables of a new generation, in the caller's transaction; its number.
+
+    An inline model's are there, and empty.
+    """
     row = connection.execute(NEXT_GENERATION, (model.name,)).fetchone()
     assert row is not None  # noqa: S101 - an aggregate has a row
     number = int(row[0])
-    connection.execute(of(model.tables, number))
     tables = [of(table, number) for table in model.names]
-    for table in tables:
-        _grant(connection, table)
-    connection.execute(INSERT, (model.name, number, model.version, state, tables))
+    if not model.inline:
+        connection.execute(of(model.tables, number))
+        for table in tables:
+            _grant(connection, table)
+    connection.execute(INSERT, (model.name, number, model.version, state, tables, model.inline))
     connection.execute(START_TRACKING, (tracking_name(model.name, number),))
     return number
 
@@ -148,8 +159,11 @@ def _live_version(connection: psycopg.Connection[Any], model: type[ReadModel]) -
 def drop(connection: psycopg.Connection[Any], name: str, number: int) -> None:
     """Drop a generation's tables, whatever they were, in a transaction of its own.
 
-    Raises psycopg's `LockNotAvailable` when somebody reads them: nobody is kept waiting behind it.
+    Those of an inline model are emptied. Raises psycopg's `LockNotAvailable` when somebody reads
+    them: nobody is kept waiting behind it.
     """
+    if connection.execute(READ_INLINE, (name, number)).fetchone() is not None:
+        tables_of(number).empty(connection)
     with connection.transaction():
         connection.execute(SET_DROP_TIMEOUT)
         for (tables,) in connection.execute(FORGET, (name, number)).fetchall():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
-from projections.models import READ_MODELS
+from projections.models import EVERY_MODEL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,11 +25,11 @@ READ_STATUSES: Final = """
     FROM (SELECT position, recorded_at FROM turns ORDER BY position DESC LIMIT 1) AS head
     LEFT JOIN read_models ON true
     LEFT JOIN LATERAL (
-        SELECT notification_id AS position FROM ledger_tracking
-        WHERE application_name = name || '.g' || generation
-        -- What the turn writes itself is never behind.
-        UNION ALL SELECT head.position WHERE inline AND state = 'live'
-        UNION ALL SELECT 0 WHERE inline AND state = 'retired'
+        -- What the turn writes itself is never behind, and the first of it was never fed.
+        SELECT CASE WHEN inline AND state = 'live' THEN head.position
+                    ELSE coalesce((SELECT notification_id FROM ledger_tracking
+                                   WHERE application_name = name || '.g' || generation), 0)
+               END AS position
     ) AS tracking ON true
     LEFT JOIN LATERAL (
         SELECT recorded_at FROM turns WHERE turns.position > tracking.position
@@ -111,7 +111,7 @@ class ModelStatuses:
 
 
 async def model_statuses(
-    reader: Reader, models: Sequence[type[ReadModel]] = READ_MODELS
+    reader: Reader, models: Sequence[type[ReadModel]] = EVERY_MODEL
 ) -> ModelStatuses:
     """Every read model that this code or the database knows. Raises `ReadUnavailable`."""
     rows = await reader.fetch(READ_STATUSES)

@@ -67,6 +67,8 @@ class ReadModel:
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+    inline: ClassVar[bool] = False
+    """Whether the turn writes the live generation itself, into tables that the migrations own."""
     reads: ClassVar[frozenset[type[Event]]]
     tables: ClassVar[LiteralString]
     """CREATE TABLE and CREATE INDEX of a generation."""

@@ -96,6 +96,14 @@ class NewerVersionError(RebuildError):
     """This read model is there in a newer version than this code's."""
 
 
+class DifferentError(RebuildError):
+    """What was built is not what is read, and nobody said that it may replace it."""
+
+    def __init__(self, differences: list[Difference]) -> None:
+        super().__init__(differences)
+        self.differences = differences
+
+
 class StoppedError(RebuildError):
     """The rebuild was told to stop; it can be gone on with."""
 
@@ -125,6 +133,7 @@ class Rebuild:
         """
         with self._building() as (connection, number):
             found = self._compare(connection, number)
+            self._look_at(connection, number, found)
             self._fill(connection, number)
             while (position := self._flip(connection, number)) is None:
                 time.sleep(TRY_AGAIN_SECONDS)
@@ -144,7 +153,7 @@ class Rebuild:
         """The generation that is being built, by this version of the code; begun if none is."""
         name = self._model.name
         with connect_to_fill(self._ledger.book) as connection:
-            if not _first(connection, TRY_LOCK, name):
+            if not first(connection, TRY_LOCK, name):
                 raise BeingRebuiltError(name)
             number = self._begun(connection)
             try:
@@ -157,6 +166,7 @@ class Rebuild:
         known = self._generations(connection)
         if any(each.version > self._model.version for each in known):
             raise NewerVersionError(self._model.name)
+        self._make_room(connection, known)
         for each in known:
             if each.state == "building":
                 if each.version == self._model.version:
@@ -164,6 +174,14 @@ class Rebuild:
                 drop(connection, each.name, each.number)
         with connection.transaction():
             return begin(connection, self._model, state="building")
+
+    def _make_room(self, connection: psycopg.Connection[Any], known: list[Generation]) -> None:
+        """Prepare for another generation. Most have tables of their own, and need no room."""
+
+    def _look_at(
+        self, connection: psycopg.Connection[Any], number: int, found: list[Difference] | None
+    ) -> None:
+        """Decide whether to go on, knowing the differences. A read model may always be replaced."""
 
     def _generations(self, connection: psycopg.Connection[Any]) -> list[Generation]:
         return [each for each in generations(connection) if each.name == self._model.name]
@@ -188,7 +206,7 @@ class Rebuild:
             batch, last = self._feeder.read(generation.position, [generation.name], limit)
             self._feeder.apply(connection, generation, batch, last)
             generation = self._generation(connection, number)
-            head = int(_first(connection, READ_HEAD))
+            head = int(first(connection, READ_HEAD))
             if last > pace.first:
                 self._tell(pace.at(generation.position, head))
             if up_to is None and head - generation.position <= LAST_PIECE:
@@ -236,7 +254,7 @@ class Rebuild:
                         self._catch_up(connection, new, missing)
                 connection.execute(SNAPSHOT)
                 # The first statement takes the snapshot; from then on the live one may move.
-                _first(connection, READ_HEAD)
+                first(connection, READ_HEAD)
         except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled):
             return False
         return True
@@ -248,7 +266,7 @@ class Rebuild:
     def _hold(self, connection: psycopg.Connection[Any], live: Generation) -> int:
         """Keep the live generation where it is, until the transaction ends; its position."""
         connection.execute(SHORTLY)
-        return int(_first(connection, HOLD, tracking_name(live.name, live.number)))
+        return int(first(connection, HOLD, tracking_name(live.name, live.number)))
 
     def _flip(self, connection: psycopg.Connection[Any], number: int) -> int | None:
         """Let the new generation be read, from the live one's position or later; None: not now."""
@@ -285,7 +303,8 @@ class _Pace:
         return Progress(position, head, rate, (head - position) / rate if rate else 0.0)
 
 
-def _first(connection: psycopg.Connection[Any], query: LiteralString, *parameters: object) -> Any:  # noqa: ANN401 - SQL's
+def first(connection: psycopg.Connection[Any], query: LiteralString, *parameters: object) -> Any:  # noqa: ANN401 - SQL's
+    """The first column of the first row."""
     row = connection.execute(query, parameters or None).fetchone()
     assert row is not None  # noqa: S101 - these give one
     return row[0]

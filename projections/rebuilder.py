@@ -19,8 +19,9 @@ import structlog
 
 from projections.feeder import PoisonedError, connect_to_fill
 from projections.generations import drop_retired, generations
+from projections.journal_rebuild import rebuild_of
 from projections.projector import told
-from projections.rebuild import BeingRebuiltError, Rebuild, RebuildError, StoppedError
+from projections.rebuild import BeingRebuiltError, DifferentError, RebuildError, StoppedError
 from projections.rebuild_requests import OpenRequest, done, failed, open_requests
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class Rebuilder:
             position, error, _ = told(poison)
             failed(connection, request, f"The event at {position} cannot be applied. {error}")
             self._rests_until[request.name] = time.monotonic() + RETRY_SECONDS
+        except DifferentError as error:
+            counted = sum(each.only_old + each.only_new for each in error.differences)
+            failed(connection, request, f"{error.__doc__} Rows that differ: {counted}.")
         except RebuildError as error:
             failed(connection, request, str(type(error).__doc__))
         else:
@@ -117,7 +121,7 @@ class Rebuilder:
             self._rests_until[name] = time.monotonic() + RETRY_SECONDS
 
     def _build(self, name: str) -> Rebuilt:
-        rebuild = Rebuild(
+        rebuild = rebuild_of(
             self._ledger, self._models[name], self._zone, stopping=self._stopping.is_set
         )
         rebuilt = rebuild.run()

@@ -16,7 +16,7 @@ from api.errors import ApiError
 from api.responses import Success, documented, success
 from api.routers.parts import IdempotencyKeyHeader, router
 from projections.model_statuses import GenerationStatus, ModelStatus, model_statuses
-from projections.models import READ_MODELS
+from projections.models import EVERY_MODEL
 from projections.rebuild_requests import ask_for_rebuild
 
 routes = router("/admin/projections", "projections")
@@ -112,7 +112,7 @@ async def rebuild_projection(
     name: str, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
     """Build a read model anew from the log, beside the one that is read until it is done."""
-    if not any(model.name == name for model in READ_MODELS):
+    if not any(model.name == name for model in EVERY_MODEL):
         raise ApiError(404, "projection_not_found", "There is no read model of this name.")
     doors = doors_of(request)
     idempotency_key = doors.idempotency_key(caller, key, request, b"")

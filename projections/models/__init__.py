@@ -1,4 +1,4 @@
-"""Every asynchronous read model. Each is a module: its tables, how events fill it, its queries."""
+"""Every read model. Each is a module: its tables, how events fill it, its queries."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from projections.models.earnings import EarningsModel
 from projections.models.invoices import InvoicesModel
+from projections.models.journal import JournalModel
 from projections.models.payments import PaymentsModel
 from projections.models.payouts import PayoutsModel
 from projections.models.proposals import ProposalsModel
@@ -28,3 +29,7 @@ READ_MODELS: Final[tuple[type[ReadModel], ...]] = (
     SuspenseModel,
     ProposalsModel,
 )
+"""The asynchronous ones, which a projector feeds."""
+
+EVERY_MODEL: Final[tuple[type[ReadModel], ...]] = (JournalModel, *READ_MODELS)
+"""All that can be built anew."""

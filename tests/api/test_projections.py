@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -10,11 +11,14 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from api.cli import app
-from projections.models import READ_MODELS
+from ledger.application import Ledger
+from ledger.database.connections import BookLocation
+from ledger.database.roles import DatabaseRole
+from projections.models import EVERY_MODEL
 from tests.api.deployment import Deployment
 from tests.api.processes import wait_until
 from tests.databases import rows, superuser, value
-from tests.projections.projecting import insert_raw
+from tests.projections.projecting import insert_raw, pay
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
 
     from tests.databases import Databases
 
-NAMES = sorted(model.name for model in READ_MODELS)
+NAMES = sorted(model.name for model in EVERY_MODEL)
 
 
 @pytest.fixture(scope="module")
@@ -115,6 +119,36 @@ def test_the_command_line_lists_compares_and_rebuilds(projected: Deployment) -> 
     assert hesabu(projected, "projections", "diff", "payments").exit_code == 0
     unknown = hesabu(projected, "projections", "rebuild", "nothing")
     assert (unknown.exit_code, "There are: " in unknown.output) == (2, True)
+
+
+def test_balances_and_the_journal_are_built_anew_and_replaced_only_when_told_to(
+    projected: Deployment,
+) -> None:
+    with closing(Ledger(BookLocation(projected.database, DatabaseRole.APP))) as ledger:
+        pay(ledger, 3)
+    live = shown(projected)["journal"]["live"]["number"]
+    ask_to_rebuild(projected, "journal", str(uuid4()))
+    wait_until(
+        lambda: shown(projected)["journal"]["request"]["state"] == "done", what="it is built"
+    )
+    told = shown(projected)["journal"]
+    assert (told["live"]["number"], told["live"]["lag_events"]) == (live + 1, 0)
+    assert told["request"]["differences"] == 0
+    side = "odd" if (live + 1) % 2 else "even"
+    with superuser(projected.database) as connection:
+        connection.execute(f"UPDATE balances_{side} SET currency = 'UGX' WHERE account_id = 1")
+    ask_to_rebuild(projected, "journal", str(uuid4()))
+    wait_until(
+        lambda: shown(projected)["journal"]["request"]["state"] == "failed", what="it is refused"
+    )
+    assert "Rows that differ: 2." in shown(projected)["journal"]["request"]["error"]
+    assert shown(projected)["journal"]["live"]["number"] == live + 1
+    refused = hesabu(projected, "projections", "rebuild", "journal")
+    assert (refused.exit_code, "--accept-differences" in refused.output) == (1, True)
+    accepted = hesabu(projected, "projections", "rebuild", "journal", "--accept-differences")
+    assert accepted.exit_code == 0, accepted.output
+    assert f"Generation {live + 2} of journal is read" in accepted.output
+    assert hesabu(projected, "projections", "diff", "journal").exit_code == 0
 
 
 def test_a_parked_read_model_is_told_of_and_fails_no_readiness(

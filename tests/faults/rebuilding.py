@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from ledger.application import Ledger
 from projections.feeder import connect_to_fill
 from projections.generations import drop_retired
-from projections.models import READ_MODELS
-from projections.rebuild import BeingRebuiltError, Rebuild
+from projections.journal_rebuild import rebuild_of
+from projections.models import EVERY_MODEL
+from projections.rebuild import BeingRebuiltError
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -23,9 +24,9 @@ def rebuild_without_end(book: BookLocation, zone: ZoneInfo, parent: Connection) 
     ledger = Ledger(book)
     parent.send("building")
     while True:
-        for model in READ_MODELS:
+        for model in EVERY_MODEL:
             try:
-                Rebuild(ledger, model, zone).run()
+                rebuild_of(ledger, model, zone).run()
             except BeingRebuiltError:
                 # Whoever was killed has not been missed by the server yet.
                 time.sleep(0.01)

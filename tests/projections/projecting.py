@@ -18,9 +18,9 @@ from ledger.database.roles import DatabaseRole
 from ledger.events import CreatorRegistered, Event, PaymentInitiated, PaymentSucceeded
 from projections.feeder import connect_to_fill
 from projections.generations import Generation, ensure, generations
+from projections.journal_rebuild import rebuild_of
 from projections.projector import Projector
 from projections.read_model import ReadModel, Recorded, Tables
-from projections.rebuild import Rebuild
 from tests.builders import initiate_payment, register_creator, report_success
 from tests.databases import rows, superuser, value
 
@@ -205,7 +205,7 @@ def rebuilding(database: DatabaseLocation) -> Iterator[Ledger]:
 
 def rebuild(database: DatabaseLocation, model: type[ReadModel], **options: Any) -> Rebuilt:  # noqa: ANN401 - the rebuild's
     with rebuilding(database) as ledger:
-        return Rebuild(ledger, model, ZONE, **options).run()
+        return rebuild_of(ledger, model, ZONE, **options).run()
 
 
 def assert_equal_to_one_built_from_nothing(
@@ -214,7 +214,7 @@ def assert_equal_to_one_built_from_nothing(
     """Every row of what is read is what a generation says that is built now."""
     with rebuilding(database) as ledger:
         for model in models:
-            assert Rebuild(ledger, model, ZONE).compare() == [], model.name
+            assert rebuild_of(ledger, model, ZONE).compare() == [], model.name
 
 
 def generation_of(
