@@ -44,6 +44,10 @@ pipeline ended in a Flush, as psycopg's do.
 """
 
 READ_HEAD: Final = """
+    SELECT position, recorded_at, clock_timestamp() FROM turns ORDER BY position DESC LIMIT 1
+"""
+
+READ_HEAD_AND_GENERATION: Final = """
     SELECT position, recorded_at, clock_timestamp(),
            (SELECT generation FROM read_models WHERE name = 'journal' AND state = 'live')
     FROM turns ORDER BY position DESC LIMIT 1
@@ -232,7 +236,7 @@ class TurnRecorder:
         with connection.pipeline():
             connection.execute(BEGIN)
             connection.execute(LOCK)
-            head = connection.execute(READ_HEAD)
+            head = connection.execute(READ_HEAD_AND_GENERATION)
             found = connection.execute(READ_KEYS, _columns(keys, 2))
             stored = (
                 connection.execute(READ_STREAMS, (list(streams), list(streams.values())))

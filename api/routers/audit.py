@@ -17,6 +17,7 @@ from api.routers.parts import Position, router
 from ledger.errors import NotFound
 from ledger.money import CurrencyCode
 from projections.account_entries import entries_page
+from projections.effective_balances import effective_balance
 from projections.event_log import EventFilter, LoggedEvent, event_pages, events_page, stream_as_of
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
 from projections.trial_balance import accounts_page, trial_balance
@@ -93,6 +94,18 @@ class EntriesData(BaseModel):
     side: str
     items: list[EntryData]
     next_cursor: str | None
+    position: int
+
+
+class EffectiveBalanceData(BaseModel):
+    """A balance by when things took effect, as known at a position; minor units."""
+
+    account: str
+    currency: str
+    side: str
+    balance: int
+    normal_balance: int
+    effective: AwareDatetime
     position: int
 
 
@@ -232,6 +245,34 @@ async def read_entries(
     if page is None:
         raise NotFound
     return success(page)
+
+
+@routes.get(
+    "/accounts/{account}/balance",
+    response_model=Success[EffectiveBalanceData],
+    responses=documented(404, 409),
+)
+async def read_effective_balance(  # noqa: PLR0917 - query parameters, by name
+    account: str,
+    currency: CurrencyCode,
+    effective: AwareDatetime,
+    _caller: Auditor,
+    request: Request,
+    as_of_position: Position = None,
+    as_of: AwareDatetime | None = None,
+) -> Response:
+    """What had taken effect in an account by a time, as we know it now or as we knew it then."""
+    found = await effective_balance(
+        doors_of(request).reader,
+        account,
+        currency,
+        effective,
+        as_of_position=as_of_position,
+        as_of=as_of,
+    )
+    if found is None:
+        raise NotFound
+    return success(found)
 
 
 @routes.get("/trial-balance", response_model=Success[TrialBalanceData], responses=documented(409))

@@ -412,6 +412,8 @@ def test_every_wrong_parameter_of_every_route_is_refused(
                 path = path.replace(f"{{{parameter}}}", given.get(parameter, str(creator.id)))
             if place == "query":
                 others = {"currency": "KES"} if "/entries" in path else {}
+                if path.endswith("platform:fees/balance"):
+                    others = {"currency": "KES", "effective": "2026-01-01T00:00:00Z"}
                 query = "&".join(f"{key}={text}" for key, text in ({**others, name: value}).items())
                 path = f"{path}?{query}"
             content = None if operation.method == "GET" else b"{}"
@@ -431,6 +433,8 @@ def test_a_text_parameter_may_be_refused_or_find_nothing_but_never_fails(
         f"/audit/accounts?prefix={text}",
         f"/audit/accounts/{text}/entries?currency=KES",
         f"/audit/accounts/platform:fees/entries?currency={text}",
+        f"/audit/accounts/{text}/balance?currency=KES&effective=2026-01-01T00:00:00Z",
+        f"/audit/accounts/platform:fees/balance?currency=KES&effective={text}",
     ):
         answer = door.request("GET", path)
         assert answer.status_code in {200, 400, 404}, (path, answer.text)
@@ -444,6 +448,9 @@ def test_times_at_the_edge_of_the_calendar_are_answered(door: Door, creator: Per
         for path in (f"/creators/{creator.id}/balance", "/audit/trial-balance", "/audit/accounts"):
             answer = door.request("GET", f"{path}?as_of={time_}")
             assert answer.status_code in {200, 400, 404}, (path, time_, answer.text)
+        path = f"/audit/accounts/platform:fees/balance?currency=KES&effective={time_}"
+        answer = door.request("GET", path)
+        assert answer.status_code in {200, 400, 404}, (path, answer.text)
 
 
 def test_a_method_or_path_that_is_not_there_is_answered_in_the_same_shape(door: Door) -> None:

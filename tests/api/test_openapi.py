@@ -140,6 +140,10 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         (doors.auditor, f"/audit/streams/{payment_id}"),
         (doors.auditor, f"/audit/accounts?prefix=creator:{creator.id}"),
         (doors.auditor, "/audit/accounts/platform:fees/entries?currency=KES&newest_first=true"),
+        (
+            doors.auditor,
+            "/audit/accounts/platform:fees/balance?currency=KES&effective=2100-01-01T00:00:00Z",
+        ),
         (doors.auditor, f"/audit/trial-balance?as_of_position={position}"),
     ):
         yield doors.api.send(caller, "GET", path)

@@ -68,6 +68,7 @@ RULES: Final = {
     Route("GET", "/audit/streams/{stream_id}"): READ_BY_AUDITORS,
     Route("GET", "/audit/accounts"): READ_BY_AUDITORS,
     Route("GET", "/audit/accounts/{account}/entries"): READ_BY_AUDITORS,
+    Route("GET", "/audit/accounts/{account}/balance"): READ_BY_AUDITORS,
     Route("GET", "/audit/trial-balance"): READ_BY_AUDITORS,
     **book_requests.RULES,
     **payout_requests.RULES,
@@ -153,6 +154,8 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
     request["path"] = request["path"].replace("{account}", account)
     if route.path.endswith("/entries"):
         request["params"] = {"currency": "KES"}
+    if route.path == "/audit/accounts/{account}/balance":
+        request["params"] = {"currency": "KES", "effective": "2100-01-01T00:00:00Z"}
     if route.method != "GET":
         request["key"] = str(uuid4())
     if (of_books := book_requests.book_request(doors, route, creator)) is not None:

@@ -14,6 +14,7 @@ from ledger.events import CreatorRegistered, PaymentSucceeded
 from projections.account_entries import READ_ENTRIES, READ_ENTRIES_NEWEST_FIRST
 from projections.aggregates import READ_NEWER
 from projections.balances import READ_BALANCES, READ_BALANCES_AS_OF
+from projections.effective_balances import READ_EFFECTIVE
 from projections.entitlements import READ_MOMENT, READ_UP_TO
 from projections.event_log import READ_LOG, READ_STREAM
 from projections.payments import READ_PAYMENTS
@@ -77,6 +78,10 @@ QUESTIONS: dict[str, tuple[str, Parameters]] = {
     "trial balance": (READ_TRIAL_BALANCE, {"position": MOMENT}),
     "entries": (READ_ENTRIES, {**PAGE, **ACCOUNT, "position": 0}),
     "entries backwards": (READ_ENTRIES_NEWEST_FIRST, {**PAGE, **ACCOUNT}),
+    "effective": (
+        READ_EFFECTIVE,
+        {**ACCOUNT, "effective": "2026-03-01 12:00:00+00", "position": MOMENT},
+    ),
     "head": (READ_HEAD, ()),
     "position at": (READ_POSITION_AT, ["2026-03-01 12:00:00+00"]),
 }
