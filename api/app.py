@@ -55,6 +55,8 @@ from ledger.key_store import KeyStore
 from projections.aggregates import Aggregates
 from projections.balances import Balances
 from projections.entitlements import Entitlements
+from projections.live import LiveModel
+from projections.models import READ_MODELS
 from projections.payer_keys import PayerKeys
 from projections.payments import Payments
 from projections.reader import Reader
@@ -160,6 +162,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             aggregates=aggregates,
             entitlements=Entitlements(reader, aggregates, ledger.book_time),
             subscriptions=Subscriptions(reader),
+            models={model: LiveModel(reader, model) for model in READ_MODELS},
             codes=OneTimeCodes(key_store.secret(CODES_SECRET)),
             pay_links=PayLinks(key_store.secret(LINKS_SECRET), settings.links_begin_with),
             key_store=key_store,

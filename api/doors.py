@@ -33,8 +33,10 @@ if TYPE_CHECKING:
     from projections.aggregates import Aggregates
     from projections.balances import Balances
     from projections.entitlements import Entitlements
+    from projections.live import LiveModel
     from projections.payer_keys import PayerKeys
     from projections.payments import Payments
+    from projections.read_model import ReadModel
     from projections.reader import Reader
     from projections.subscriptions import Subscriptions
 
@@ -58,6 +60,8 @@ class Doors:
     aggregates: Aggregates
     entitlements: Entitlements
     subscriptions: Subscriptions
+    models: Mapping[type[ReadModel], LiveModel]
+    """Those that a projector feeds, as this process asks them."""
     codes: OneTimeCodes
     pay_links: PayLinks
     key_store: KeyStore
