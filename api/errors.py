@@ -27,6 +27,7 @@ from ledger.errors import (
     Unavailable,
 )
 from projections.cursor import InvalidCursor
+from projections.live import ReadModelBehind, ReadModelMissing
 from projections.reader import PositionNotReached, ReadUnavailable
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def ledger_error_response(
 ) -> Response:
     """A refusal or failure of the ledger."""
     headers = dict(headers or {})
-    if isinstance(error, Overloaded):
+    if isinstance(error, Overloaded | ReadModelBehind | ReadModelMissing):
         headers["Retry-After"] = "1"
     return error_response(request, status_of(error), error.code, error.message, headers=headers)
 

@@ -365,6 +365,12 @@ NOT_A_CURSOR: Final = (
 )  # fmt: skip
 
 
+NOT_A_QUERY_DAY: Final = (
+    "zqzq", "", "2026-02-30", "2026-1-1", "20260101", "2026-01-01T00:00:00Z", "1767225600",
+    "10000-01-01", "0000-01-01", "%00", "%D9%A1026-01-01", HUGE,
+)  # fmt: skip
+
+
 def _bad_parameters(
     operation: Operation, documentation: Documentation
 ) -> Iterator[tuple[str, str, str]]:
@@ -383,6 +389,8 @@ def _bad_parameters(
             wrong = NOT_A_QUERY_INTEGER
         elif "date-time" in kinds:
             wrong = NOT_A_QUERY_TIME
+        elif "date" in kinds:
+            wrong = NOT_A_QUERY_DAY
         elif "uuid" in kinds:
             wrong = NOT_A_PATH_UUID
         for value in wrong:
@@ -435,6 +443,9 @@ def test_a_text_parameter_may_be_refused_or_find_nothing_but_never_fails(
         f"/audit/accounts/platform:fees/entries?currency={text}",
         f"/audit/accounts/{text}/balance?currency=KES&effective=2026-01-01T00:00:00Z",
         f"/audit/accounts/platform:fees/balance?currency=KES&effective={text}",
+        f"/admin/payments?reference={text}",
+        f"/admin/payments?provider_transaction={text}",
+        f"/admin/suspense/receipts?provider_transaction={text}",
     ):
         answer = door.request("GET", path)
         assert answer.status_code in {200, 400, 404}, (path, answer.text)
@@ -451,6 +462,38 @@ def test_times_at_the_edge_of_the_calendar_are_answered(door: Door, creator: Per
         path = f"/audit/accounts/platform:fees/balance?currency=KES&effective={time_}"
         answer = door.request("GET", path)
         assert answer.status_code in {200, 400, 404}, (path, answer.text)
+
+
+@pytest.mark.parametrize("time_", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-00:00"])
+@pytest.mark.parametrize("name", ["since", "until"])
+def test_searches_are_answered_at_the_edge_of_the_calendar(
+    door: Door, creator: Person, name: str, time_: str
+) -> None:
+    for path in ("/admin/payments", f"/creators/{creator.id}/payments", "/admin/payouts"):
+        assert door.request("GET", f"{path}?{name}={time_}").status_code == 200
+    for report in ("earnings", "recurring", "recurring/days"):
+        answer = door.request("GET", f"/creators/{creator.id}/{report}?{name}={time_[:10]}")
+        assert answer.status_code in {200, 400}, answer.text
+
+
+@pytest.mark.parametrize("value", ["zqzq", "", "%00", "2", "null"])
+def test_a_switch_a_word_or_a_code_in_a_query_that_is_none_is_named(
+    door: Door, creator: Person, value: str
+) -> None:
+    for path, name in (
+        ("/admin/payments", "state"),
+        ("/admin/payouts", "state"),
+        ("/admin/proposals", "state"),
+        ("/admin/suspense/receipts", "state"),
+        (f"/creators/{creator.id}/payments", "state"),
+        (f"/creators/{creator.id}/invoices", "state"),
+        (f"/creators/{creator.id}/earnings", "interval"),
+        (f"/creators/{creator.id}/earnings", "by_source"),
+        (f"/creators/{creator.id}/supporters", "month"),
+        (f"/creators/{creator.id}/supporters", "currency"),
+        (f"/creators/{creator.id}/recurring", "currency"),
+    ):
+        _refused(door.request("GET", f"{path}?{name}={value}"), name)
 
 
 def test_a_method_or_path_that_is_not_there_is_answered_in_the_same_shape(door: Door) -> None:

@@ -21,6 +21,7 @@ from tests.api import (
     payout_requests,
     projection_requests,
     refund_requests,
+    search_requests,
     subscription_requests,
 )
 from tests.api.deployment import API, Deployment, Person, payment_body
@@ -175,6 +176,11 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         request = projection_requests.projection_request(route)
         assert request is not None
         yield doors.api.send(doors.admin, route.method, key=str(uuid4()), **request)
+    for route, rule in search_requests.RULES.items():
+        request = search_requests.search_request(doors, route, fan, creator)
+        assert request is not None
+        caller = fan if Role.FAN in rule.own else doors.admin
+        yield doors.api.send(caller, route.method, **request)
     for route in inbox_requests.RULES:
         request = inbox_requests.inbox_request(doors, route, creator)
         assert request is not None

@@ -20,6 +20,7 @@ from tests.api import (
     payout_requests,
     projection_requests,
     refund_requests,
+    search_requests,
     subscription_requests,
 )
 from tests.api.deployment import API, Deployment, Person, payment_body
@@ -75,6 +76,7 @@ RULES: Final = {
     **refund_requests.RULES,
     **inbox_requests.RULES,
     **projection_requests.RULES,
+    **search_requests.RULES,
     **membership_requests.RULES,
     **subscription_requests.RULES,
 }
@@ -145,6 +147,8 @@ def _request(doors: Deployment, world: World, route: Route, *, own: bool) -> dic
         return {**request, "key": str(uuid4()), **of_members}
     if (of_fans := subscription_requests.subscription_request(doors, route, fan)) is not None:
         return {**request, "key": str(uuid4()), **of_fans}
+    if (of_searches := search_requests.search_request(doors, route, fan, creator)) is not None:
+        return {**request, **of_searches}
     if "{payment_id}" in route.path:
         payment_id = doors.pay(fan, creator)
         request["path"] = route.path.replace("{payment_id}", payment_id)

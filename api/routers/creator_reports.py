@@ -1,0 +1,367 @@
+"""What a creator earned and from what, who supports them most, and what comes back every month."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from uuid import UUID, uuid5
+
+from fastapi import Depends, Query, Request
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel
+
+from api.aggregates import creator_now
+from api.conditional import tagged
+from api.doors import Doors, doors_of
+from api.errors import invalid
+from api.responses import Success
+from api.routers.parts import own_creator, router
+from api.routers.payout_parts import CreatorOrAdmin
+from api.routers.search_parts import (
+    CONDITIONAL_OF_CREATORS,
+    AskedPage,
+    Currency,
+    Day,
+    Limit,
+    ModelPosition,
+    Month,
+)
+from projections.models.earnings import Earned, EarningsModel, EarningsPeriod, earnings
+from projections.models.recurring import (
+    RecurringDay,
+    RecurringModel,
+    RecurringRange,
+    recurring_days,
+    recurring_range,
+)
+from projections.models.supporters import Supporter, SupportersModel, top_supporters
+from projections.reader import PAGE_SIZE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+routes = router("/creators/{creator_id}", "creators")
+
+Interval = Literal["day", "week", "month"]
+DAYS_BEFORE: Final[Mapping[Interval, int]] = {"day": 31, "week": 7 * 26, "month": 365}
+"""How far back a report goes that does not say since when."""
+
+
+class EarnedData(BaseModel):
+    """Minor units: gross = fee + vat + net, of so many entries of the journal."""
+
+    gross: int
+    fee: int
+    vat: int
+    net: int
+    entries: int
+
+
+class EarningsPeriodData(EarnedData):
+    """A day, an ISO week or a month that begins with `first_day`, in one currency.
+
+    `by_source` is null unless it was asked for; what went back is negative.
+    """
+
+    first_day: date
+    currency: str
+    by_source: dict[str, EarnedData] | None
+
+
+class EarningsData(BaseModel):
+    """Periods, newest first, from the day `since` to the day before `until`.
+
+    Those in which nothing was earned are left out.
+    """
+
+    since: date
+    until: date
+    items: list[EarningsPeriodData]
+    next_cursor: None
+    position: int
+
+
+class SupporterData(BaseModel):
+    """A fan by a name that only this creator's answers use, and what they paid in minor units."""
+
+    supporter_id: UUID
+    paid: int
+    payments: int
+    first_at: AwareDatetime | None
+    last_at: AwareDatetime | None
+
+
+class SupportersData(BaseModel):
+    """Who paid most, the first of them first: of all time, or in the month."""
+
+    currency: str
+    month: str | None
+    items: list[SupporterData]
+    next_cursor: None
+    position: int
+
+
+class StandingData(BaseModel):
+    """How many subscriptions pay, and what they pay in a month, in minor units."""
+
+    active: int
+    recurring: int
+
+
+class ChurnData(BaseModel):
+    """A rate as two integers: who left, of those who were active before."""
+
+    left: int
+    active_before: int
+
+
+class RecurringData(BaseModel):
+    """From the day `since` to the day before `until`: before it, what changed, and at its end.
+
+    At the end are active those before it, and who began and resumed, less who cancelled, expired
+    and paused; who recovered had stayed active.
+    """
+
+    currency: str
+    since: date
+    until: date
+    before: StandingData
+    end: StandingData
+    began: int
+    resumed: int
+    recovered: int
+    cancelled: int
+    expired: int
+    paused: int
+    churn: ChurnData
+    position: int
+
+
+class RecurringDayData(BaseModel):
+    """What changed on a day, and how it stood at its end; `recurring` in minor units a month."""
+
+    day: date
+    began: int
+    resumed: int
+    recovered: int
+    cancelled: int
+    expired: int
+    paused: int
+    active: int
+    recurring: int
+
+
+class RecurringDaysData(BaseModel):
+    """Days on which something changed, newest first; `next_cursor` is null on the last page."""
+
+    currency: str
+    items: list[RecurringDayData]
+    next_cursor: str | None
+    position: int
+
+
+class Days(NamedTuple):
+    """From the day `since` to the day before `until`; either may be left open."""
+
+    since: date | None
+    until: date | None
+
+
+async def days(since: Day | None = None, until: Day | None = None) -> Days:
+    """As a query says it. Raises 400 where no day lies between them."""
+    if since is not None and until is not None and since >= until:
+        raise invalid("until", "must be later than since")
+    return Days(since, until)
+
+
+AskedDays = Annotated[Days, Depends(days)]
+
+
+@routes.get("/earnings", response_model=Success[EarningsData], responses=CONDITIONAL_OF_CREATORS)
+async def read_earnings(  # noqa: PLR0917 - query parameters, by name
+    creator_id: UUID,
+    caller: CreatorOrAdmin,
+    request: Request,
+    asked: AskedDays,
+    interval: Interval = "day",
+    by_source: Annotated[bool, Query()] = False,  # noqa: FBT002 - a query parameter, by name
+    min_position: ModelPosition = None,
+) -> Response:
+    """What the creator earned by day, week or month, in the book's time zone.
+
+    Without `until` it is up to today; without `since` it is of the month before that by day, of
+    half a year by week, of a year by month.
+    """
+    own_creator(caller, creator_id)
+    doors = doors_of(request)
+    await creator_now(doors.reader, creator_id)
+    since, until = await _bounded(doors, asked, DAYS_BEFORE[interval])
+    found = await earnings(
+        doors.models[EarningsModel],
+        creator_id,
+        interval=interval,
+        first=since,
+        until=until,
+        min_position=min_position,
+    )
+    items = [_period(period, by_source=by_source) for period in found.items]
+    data = {"since": since, "until": until, "items": items, "next_cursor": None}
+    return tagged(request, data, found.position)
+
+
+@routes.get(
+    "/supporters", response_model=Success[SupportersData], responses=CONDITIONAL_OF_CREATORS
+)
+async def read_supporters(  # noqa: PLR0917 - query parameters, by name
+    creator_id: UUID,
+    caller: CreatorOrAdmin,
+    request: Request,
+    month: Month | None = None,
+    currency: Currency | None = None,
+    limit: Limit = PAGE_SIZE,
+    min_position: ModelPosition = None,
+) -> Response:
+    """Who paid the creator most, in their settlement currency unless another is asked for."""
+    own_creator(caller, creator_id)
+    doors = doors_of(request)
+    currency = await _currency(doors, creator_id, currency)
+    found = await top_supporters(
+        doors.models[SupportersModel],
+        creator_id,
+        currency,
+        month=None if month is None else date.fromisoformat(f"{month}-01"),
+        limit=limit,
+        min_position=min_position,
+    )
+    items = [_supporter(creator_id, each) for each in found.items]
+    data = {"currency": currency, "month": month, "items": items, "next_cursor": None}
+    return tagged(request, data, found.position)
+
+
+@routes.get("/recurring", response_model=Success[RecurringData], responses=CONDITIONAL_OF_CREATORS)
+async def read_recurring(  # noqa: PLR0917 - query parameters, by name
+    creator_id: UUID,
+    caller: CreatorOrAdmin,
+    request: Request,
+    asked: AskedDays,
+    currency: Currency | None = None,
+    min_position: ModelPosition = None,
+) -> Response:
+    """What subscriptions bring every month, who came and who left; by default in the last month."""
+    own_creator(caller, creator_id)
+    doors = doors_of(request)
+    currency = await _currency(doors, creator_id, currency)
+    since, until = await _bounded(doors, asked, DAYS_BEFORE["day"])
+    found = await recurring_range(
+        doors.models[RecurringModel],
+        creator_id,
+        currency,
+        first=since,
+        until=until,
+        min_position=min_position,
+    )
+    data = {"currency": currency, "since": since, "until": until, **_range(found)}
+    return tagged(request, data, found.position)
+
+
+@routes.get(
+    "/recurring/days",
+    response_model=Success[RecurringDaysData],
+    responses=CONDITIONAL_OF_CREATORS,
+)
+async def read_recurring_days(  # noqa: PLR0917 - query parameters, by name
+    creator_id: UUID,
+    caller: CreatorOrAdmin,
+    request: Request,
+    asked: AskedDays,
+    page: AskedPage,
+    currency: Currency | None = None,
+) -> Response:
+    """The days on which somebody came or left, or a price changed."""
+    own_creator(caller, creator_id)
+    doors = doors_of(request)
+    currency = await _currency(doors, creator_id, currency)
+    found = await recurring_days(
+        doors.models[RecurringModel],
+        creator_id,
+        currency,
+        first=asked.since or date.min,
+        until=asked.until or date.max,
+        **page._asdict(),
+    )
+    items = [_day(each) for each in found.items]
+    data = {"currency": currency, "items": items, "next_cursor": found.next_cursor}
+    return tagged(request, data, found.position)
+
+
+async def _currency(doors: Doors, creator_id: UUID, asked: str | None) -> str:
+    """The one that was asked for, or the creator's. Raises `CreatorNotFound`."""
+    creator, _ = await creator_now(doors.reader, creator_id)
+    return creator.settlement_currency if asked is None else asked
+
+
+async def _bounded(doors: Doors, asked: Days, days_before: int) -> tuple[date, date]:
+    """Without an end it is after today in the book's time zone; without a beginning, before it."""
+    until = asked.until
+    if until is None:
+        today = (await doors.now()).astimezone(doors.settings.time_zone).date()
+        until = date.fromordinal(today.toordinal() + 1)
+        if asked.since is not None and asked.since >= until:
+            raise invalid("since", "must not be later than today")
+    since = asked.since
+    if since is None:
+        since = date.fromordinal(max(until.toordinal() - days_before, date.min.toordinal()))
+    return since, until
+
+
+def _period(period: EarningsPeriod, *, by_source: bool) -> dict[str, Any]:
+    sources = {source: _earned(earned) for source, earned in period.by_source.items()}
+    return {
+        "first_day": period.first_day,
+        "currency": period.currency,
+        **_earned(period.total),
+        "by_source": sources if by_source else None,
+    }
+
+
+def _earned(earned: Earned) -> dict[str, int]:
+    return earned._asdict()
+
+
+def _supporter(creator_id: UUID, found: Supporter) -> dict[str, Any]:
+    return {
+        # The same fan always, to this creator, and to nobody else: who it is, it does not say.
+        "supporter_id": uuid5(creator_id, str(found.fan_id)),
+        "paid": found.paid,
+        "payments": found.payments,
+        "first_at": found.first_at,
+        "last_at": found.last_at,
+    }
+
+
+def _range(found: RecurringRange) -> dict[str, Any]:
+    return {
+        "before": found.before._asdict(),
+        "end": found.end._asdict(),
+        "began": found.began,
+        "resumed": found.resumed,
+        "recovered": found.recovered,
+        "cancelled": found.cancelled,
+        "expired": found.expired,
+        "paused": found.paused,
+        "churn": found.churn._asdict(),
+    }
+
+
+def _day(found: RecurringDay) -> dict[str, Any]:
+    return {
+        "day": found.day,
+        "began": found.began,
+        "resumed": found.resumed,
+        "recovered": found.recovered,
+        "cancelled": found.cancelled,
+        "expired": found.expired,
+        "paused": found.paused,
+        "active": found.active,
+        "recurring": found.recurring,
+    }

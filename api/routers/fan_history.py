@@ -1,0 +1,231 @@
+"""A fan sees what they paid and were asked for, and gets a receipt for what arrived."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from uuid import UUID
+
+from fastapi import Request
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel
+
+from api.auth import Role
+from api.conditional import tagged
+from api.doors import doors_of
+from api.errors import ApiError
+from api.responses import NOT_MODIFIED, Success, documented
+from api.routers.parts import router
+from api.routers.search_parts import CONDITIONAL, AskedPage, AskedTimes, listed
+from api.routers.subscription_parts import Fan, FanOrAdmin
+from ledger.errors import PaymentNotFound
+from ledger.events import InvoiceKind
+from ledger.flows import RefundState
+from ledger.money import Money
+from projections.models.invoices import FoundInvoice, InvoicesModel, search_invoices
+from projections.models.payments import FoundPayment, PaymentsModel, search_payments
+from projections.payments import PaymentStanding, PaymentView
+
+routes = router("", "me")
+
+
+class MyPaymentData(BaseModel):
+    """A payment of the fan's; `provider_transaction` is the one that paid it."""
+
+    id: UUID
+    state: PaymentStanding
+    creator_id: UUID
+    purpose: Literal["tip", "purchase", "invoice"]
+    reference: str | None
+    subscription_id: UUID | None
+    invoice_id: UUID | None
+    method: Literal["phone", "card", "till", "credit"]
+    provider: str
+    provider_transaction: str | None
+    money: Money
+    initiated_at: AwareDatetime
+    ended_at: AwareDatetime | None
+
+
+class MyPaymentsData(BaseModel):
+    """Payments, newest first; `next_cursor` is null on the last page."""
+
+    items: list[MyPaymentData]
+    next_cursor: str | None
+    position: int
+
+
+class MyInvoiceData(BaseModel):
+    """An invoice for `count` periods from `number` on; amounts in minor units.
+
+    Of `money`, `credit` and `goodwill` are the fan's credit's, and `cash` is the rest. `attempts`
+    counts how often it was asked for; `credited` of it became credit again.
+    """
+
+    id: UUID
+    state: Literal["open", "paid", "void"]
+    subscription_id: UUID
+    creator_id: UUID
+    kind: InvoiceKind
+    number: int
+    count: int
+    money: Money
+    credit: int
+    goodwill: int
+    cash: int
+    credited: int
+    attempts: int
+    last_failure: str | None
+    reason: str | None
+    starts_at: AwareDatetime | None
+    ends_at: AwareDatetime | None
+    issued_at: AwareDatetime
+    expires_at: AwareDatetime | None
+    ended_at: AwareDatetime | None
+
+
+class MyInvoicesData(BaseModel):
+    """Invoices, newest first; `next_cursor` is null on the last page."""
+
+    items: list[MyInvoiceData]
+    next_cursor: str | None
+    position: int
+
+
+class TransactionData(BaseModel):
+    """A transaction, as its provider calls it."""
+
+    provider: str
+    provider_transaction: str
+
+
+class PaymentReceiptData(BaseModel):
+    """What was paid and to whom; amounts in minor units.
+
+    `transactions` are those that paid it, none where the fan's credit did; `paid_at` is when the
+    provider says that it was paid; `refunded` of it went back since.
+    """
+
+    payment_id: UUID
+    fan_id: UUID
+    creator_id: UUID
+    purpose: Literal["tip", "purchase", "invoice"]
+    reference: str | None
+    subscription_id: UUID | None
+    invoice_id: UUID | None
+    method: Literal["phone", "card", "till", "credit"]
+    transactions: list[TransactionData]
+    money: Money
+    refunded: int
+    paid_at: AwareDatetime
+    position: int
+
+
+@routes.get("/me/payments", response_model=Success[MyPaymentsData], responses=CONDITIONAL)
+async def read_my_payments(
+    caller: Fan, request: Request, asked: AskedPage, times: AskedTimes
+) -> Response:
+    """All that the fan ever paid or tried to; initiated from `since` to before `until`."""
+    page = await search_payments(
+        doors_of(request).models[PaymentsModel],
+        fan_id=caller.subject,
+        **times._asdict(),
+        **asked._asdict(),
+    )
+    return listed(request, page, _payment)
+
+
+@routes.get("/me/invoices", response_model=Success[MyInvoicesData], responses=CONDITIONAL)
+async def read_my_invoices(caller: Fan, request: Request, asked: AskedPage) -> Response:
+    """Invoices of all of the fan's subscriptions."""
+    page = await search_invoices(
+        doors_of(request).models[InvoicesModel], fan_id=caller.subject, **asked._asdict()
+    )
+    return listed(request, page, _invoice)
+
+
+@routes.get(
+    "/payments/{payment_id}/receipt",
+    response_model=Success[PaymentReceiptData],
+    responses={**documented(404, 409), **NOT_MODIFIED},
+)
+async def read_receipt(payment_id: UUID, caller: FanOrAdmin, request: Request) -> Response:
+    """The receipt of a payment that succeeded. Another's is answered like one that is not there."""
+    read = await doors_of(request).payments.get(payment_id)
+    if read is None or (caller.role is Role.FAN and read.payment.fan_id != caller.subject):
+        raise PaymentNotFound
+    if read.payment.state != "succeeded":
+        message = f"A payment that is {read.payment.state} has no receipt."
+        raise ApiError(409, "no_receipt", message)
+    return tagged(request, _receipt(read.payment), read.position)
+
+
+def _payment(found: FoundPayment) -> dict[str, Any]:
+    return {
+        "id": found.payment_id,
+        "state": found.state,
+        "creator_id": found.creator_id,
+        "purpose": found.purpose,
+        "reference": found.reference,
+        "subscription_id": found.subscription_id,
+        "invoice_id": found.invoice_id,
+        "method": found.method,
+        "provider": found.provider,
+        "provider_transaction": found.provider_transaction,
+        "money": {"amount": found.amount, "currency": found.currency},
+        "initiated_at": found.initiated_at,
+        "ended_at": found.ended_at,
+    }
+
+
+def _invoice(found: FoundInvoice) -> dict[str, Any]:
+    return {
+        "id": found.invoice_id,
+        "state": found.state,
+        "subscription_id": found.subscription_id,
+        "creator_id": found.creator_id,
+        "kind": found.kind,
+        "number": found.number,
+        "count": found.count,
+        "money": {"amount": found.amount, "currency": found.currency},
+        "credit": found.credit,
+        "goodwill": found.goodwill,
+        "cash": found.cash,
+        "credited": found.credited,
+        "attempts": found.attempts,
+        "last_failure": found.last_failure,
+        "reason": found.reason,
+        "starts_at": found.starts_at,
+        "ends_at": found.ends_at,
+        "issued_at": found.issued_at,
+        "expires_at": found.expires_at,
+        "ended_at": found.ended_at,
+    }
+
+
+def _receipt(payment: PaymentView) -> dict[str, Any]:
+    of, flows = payment.invoice, payment.flows
+    by_credit = payment.method == "credit"
+    refunded = sum(
+        refund.money.amount
+        for refund in flows.refunds.values()
+        if refund.state is RefundState.SUCCEEDED and refund.returns is None
+    )
+    return {
+        "payment_id": payment.id,
+        "fan_id": payment.fan_id,
+        "creator_id": payment.creator_id,
+        "purpose": payment.purpose,
+        "reference": payment.reference,
+        "subscription_id": None if of is None else of.subscription_id,
+        "invoice_id": None if of is None else of.invoice_id,
+        "method": payment.method,
+        "transactions": []
+        if by_credit
+        else [
+            {"provider": provider, "provider_transaction": transaction}
+            for provider, transaction in flows.paid_by
+        ],
+        "money": {"amount": flows.gross, "currency": payment.money.currency},
+        "refunded": refunded,
+        "paid_at": payment.occurred_at or payment.ended_at,
+    }
