@@ -101,7 +101,7 @@ class SupportersData(BaseModel):
     position: int
 
 
-class StandingData(BaseModel):
+class PayingSubscriptionsData(BaseModel):
     """How many subscriptions pay, and what they pay in a month, in minor units."""
 
     active: int
@@ -125,8 +125,8 @@ class RecurringData(BaseModel):
     currency: str
     since: date
     until: date
-    before: StandingData
-    end: StandingData
+    before: PayingSubscriptionsData
+    end: PayingSubscriptionsData
     began: int
     resumed: int
     recovered: int

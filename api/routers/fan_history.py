@@ -91,7 +91,7 @@ class MyInvoicesData(BaseModel):
     position: int
 
 
-class TransactionData(BaseModel):
+class PayingTransactionData(BaseModel):
     """A transaction, as its provider calls it."""
 
     provider: str
@@ -113,7 +113,7 @@ class PaymentReceiptData(BaseModel):
     subscription_id: UUID | None
     invoice_id: UUID | None
     method: Literal["phone", "card", "till", "credit"]
-    transactions: list[TransactionData]
+    transactions: list[PayingTransactionData]
     money: Money
     refunded: int
     paid_at: AwareDatetime
