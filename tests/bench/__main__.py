@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ledger.garbage import tune_garbage_collection
 from tests.bench.http import HTTP_ROWS
+from tests.bench.journal import JOURNAL_ROWS
 from tests.bench.measure import RUNS_MIN, Result, Row, measure
 from tests.bench.projections import PROJECTION_ROWS
 from tests.bench.report import table, write_json
@@ -18,7 +19,9 @@ from tests.bench.turns import TURN_ROWS
 
 WIDTH_IN_A_FILE: Final = 140
 
-ROWS: Final[dict[str, Row]] = {row.name: row for row in (*TURN_ROWS, *HTTP_ROWS, *PROJECTION_ROWS)}
+ROWS: Final[dict[str, Row]] = {
+    row.name: row for row in (*TURN_ROWS, *HTTP_ROWS, *PROJECTION_ROWS, *JOURNAL_ROWS)
+}
 
 
 def main() -> None:

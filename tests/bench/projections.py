@@ -104,7 +104,7 @@ def _head(database: DatabaseLocation) -> int:
     return int(value(database, "SELECT max(position) FROM turns"))
 
 
-def _written_a_second(work: PaymentWork, database: DatabaseLocation) -> float:
+def written_a_second(work: PaymentWork, database: DatabaseLocation) -> float:
     """Events a second that the write path records, in its best batches."""
     before, commands = _head(database), work.events_a_second(batch=LARGE)
     seconds = work.commands_a_run(LARGE) / commands
@@ -121,7 +121,7 @@ def _one_against_the_library(server: BenchServer) -> Iterator[Contenders]:
 def _one_against_writing(server: BenchServer) -> Iterator[Contenders]:
     with projection(server, PaymentsModel) as (ours, _), payment_work(server) as work:
         database = work.ledger.book.database
-        yield Contenders(ours.events_a_second, lambda: _written_a_second(work, database))
+        yield Contenders(ours.events_a_second, lambda: written_a_second(work, database))
 
 
 @contextmanager

@@ -63,13 +63,13 @@ CREATE TABLE journal_lines_{name} PARTITION OF journal_lines_of_both_sides (
 ) FOR VALUES IN ({side});
 CREATE INDEX journal_lines_{name}_account_idx
     ON journal_lines_{name} (account_id, position, line);
--- What was learned late, by when it took effect; and by how late. For balances as of a time at
--- which something took effect (projections/effective_balances.py).
+-- What was learned late, by how late (to a power of four, in seconds) and by when it took effect:
+-- for balances by when things took effect (projections/effective_balances.py).
 CREATE INDEX journal_lines_{name}_late_idx
-    ON journal_lines_{name} (account_id, effective_at) INCLUDE (position, amount)
-    WHERE recorded_at - effective_at > interval '60 seconds';
-CREATE INDEX journal_lines_{name}_lateness_idx
-    ON journal_lines_{name} (account_id, (recorded_at - effective_at))
+    ON journal_lines_{name}
+       (account_id, (floor(log(4, extract(epoch FROM recorded_at - effective_at)))::integer),
+        effective_at)
+    INCLUDE (position, amount, recorded_at)
     WHERE recorded_at - effective_at > interval '60 seconds';
 
 CREATE TRIGGER append_only BEFORE UPDATE OR TRUNCATE ON journal_lines_{name}
