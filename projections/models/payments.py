@@ -65,6 +65,7 @@ TABLES: Final = """
     ) WITH (fillfactor = 80);
     CREATE INDEX ON payments_g{g} ((opened + 0));
     CREATE INDEX ON payments_g{g} (creator_id, opened);
+    CREATE INDEX ON payments_g{g} (creator_id, state, opened);
     CREATE INDEX ON payments_g{g} (fan_id, opened);
     CREATE INDEX ON payments_g{g} (state, opened);
     CREATE INDEX ON payments_g{g} (reference) WHERE reference IS NOT NULL;
@@ -107,7 +108,7 @@ class PaymentsModel(ReadModel):
     """Payments, one row each."""
 
     name = "payments"
-    version = 1
+    version = 2
     reads: ClassVar[frozenset[type[Event]]] = frozenset(
         {
             PaymentInitiated,

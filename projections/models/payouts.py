@@ -70,6 +70,8 @@ TABLES: Final = """
     CREATE INDEX ON payouts_g{g} (creator_id, opened);
     CREATE INDEX ON payouts_g{g} (creator_id, state, opened);
     CREATE INDEX ON payouts_g{g} (state, opened);
+    CREATE INDEX ON payouts_g{g} (provider, opened);
+    CREATE INDEX ON payouts_g{g} (provider, state, opened);
 """
 READ: Final = "SELECT * FROM payouts_g{g} WHERE payout_id = ANY(%s::uuid[])"
 WRITE: Final = """
@@ -127,7 +129,7 @@ class PayoutsModel(FoldedModel[FoundPayout]):
     """Payouts, one row each."""
 
     name = "payouts"
-    version = 1
+    version = 2
     reads: ClassVar[frozenset[type[Event]]] = frozenset(
         {
             PayoutRequested,
@@ -246,12 +248,9 @@ SEARCH: Final = """
 KEYS: Final[Mapping[str, LiteralString]] = {
     "creator_id": "AND creator_id = %(creator_id)b::uuid",
     "state": "AND state = %(state)b::text",
-}
-OTHERS: Final[Mapping[str, LiteralString]] = {
     "provider": "AND provider = %(provider)b::text",
-    "since": OPENED_SINCE,
-    "until": OPENED_UNTIL,
 }
+OTHERS: Final[Mapping[str, LiteralString]] = {"since": OPENED_SINCE, "until": OPENED_UNTIL}
 PAYOUTS: Final = Search("payouts", SEARCH, FoundPayout, keys=KEYS, others=OTHERS)
 
 

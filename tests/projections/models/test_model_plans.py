@@ -70,7 +70,8 @@ FILL: Final[dict[str, str]] = {
         FROM generate_series(1, 100000) AS n
     """,
     "payouts": """
-        SELECT stream(n), n, someone(n), 'KES', 100, 90, 5, 1, 4, 'sandbox', stream(n), 'admin',
+        SELECT stream(n), n, someone(n), 'KES', 100, 90, 5, 1, 4,
+               CASE WHEN n % 50 < 2 THEN 'mpesa' ELSE 'sandbox' END, stream(n), 'admin',
                true, 0, now(), now(), CASE WHEN n % 50 = 0 THEN 'requested' ELSE 'paid' END,
                0, 1, NULL, NULL, 1, 0, NULL
         FROM generate_series(1, 100000) AS n
@@ -121,6 +122,7 @@ def listed(model: type[ReadModel], search: Search[Any], **filters: object) -> Qu
 
 
 SOMEONE: Final = UUID(int=1)
+HOUR: Final = {"since": "2026-01-20 10:00+00", "until": "2026-01-20 11:00+00"}
 MARCH: Final = {"first": date(2026, 3, 1), "until": date(2026, 4, 1)}
 OF_CREATOR: Final = {"creator_id": SOMEONE, "currency": "KES"}
 QUESTIONS: Final[dict[str, Question]] = {
@@ -130,9 +132,13 @@ QUESTIONS: Final[dict[str, Question]] = {
     "payments by state": listed(PaymentsModel, PAYMENTS, state="needs_review"),
     "payments by reference": listed(PaymentsModel, PAYMENTS, reference="R7"),
     "payments by transaction": listed(PaymentsModel, PAYMENTS, provider_transaction="T7"),
-    "payments of an hour": listed(
-        PaymentsModel, PAYMENTS, since="2026-01-20 10:00+00", until="2026-01-20 11:00+00"
+    "payments of a creator, by state": listed(
+        PaymentsModel, PAYMENTS, creator_id=SOMEONE, state="needs_review"
     ),
+    "payments of a creator of an hour": listed(PaymentsModel, PAYMENTS, creator_id=SOMEONE, **HOUR),
+    "payments of a fan of an hour": listed(PaymentsModel, PAYMENTS, fan_id=UUID(int=3_000), **HOUR),
+    "payments of an hour, by state": listed(PaymentsModel, PAYMENTS, state="needs_review", **HOUR),
+    "payments of an hour": listed(PaymentsModel, PAYMENTS, **HOUR),
     "subscriptions": listed(SubscriptionsModel, SUBSCRIPTIONS),
     "subscriptions of a creator": listed(SubscriptionsModel, SUBSCRIPTIONS, creator_id=SOMEONE),
     "subscriptions of a creator, by state": listed(
@@ -155,9 +161,18 @@ QUESTIONS: Final[dict[str, Question]] = {
     "payouts of a creator that wait": listed(
         PayoutsModel, PAYOUTS, creator_id=SOMEONE, state="requested"
     ),
-    "payouts of an hour": listed(
-        PayoutsModel, PAYOUTS, since="2026-01-20 10:00+00", until="2026-01-20 11:00+00"
+    "payouts by provider": listed(PayoutsModel, PAYOUTS, provider="mpesa"),
+    "payouts by provider that wait": listed(
+        PayoutsModel, PAYOUTS, provider="mpesa", state="requested"
     ),
+    "payouts by provider that were paid": listed(
+        PayoutsModel, PAYOUTS, provider="mpesa", state="paid"
+    ),
+    # A creator's are few: however often they are paid out, it is not every day.
+    "payouts of a creator, by provider": listed(
+        PayoutsModel, PAYOUTS, creator_id=UUID(int=2), provider="mpesa"
+    ),
+    "payouts of an hour": listed(PayoutsModel, PAYOUTS, **HOUR),
     "earnings": Question(
         EarningsModel, READ_EARNINGS, {"interval": "week", "creator_id": SOMEONE, **MARCH}, 31
     ),
