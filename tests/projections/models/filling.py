@@ -45,8 +45,9 @@ def fill(
         with connect_to_fill(ledger.book) as connection:
             if live:
                 ensure(connection, models)
+                asked = {each.name for each in models}
                 found = (each for each in generations(connection) if each.state == "live")
-                numbers = {each.name: each.number for each in found}
+                numbers = {each.name: each.number for each in found if each.name in asked}
             else:
                 numbers = {each.name: begin(connection, each, state="building") for each in models}
             feeder, position = Feeder(ledger, models, ZONE), 0
