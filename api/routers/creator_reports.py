@@ -1,39 +1,30 @@
-"""What a creator earned and from what, who supports them most, and what comes back every month."""
+"""What a creator earned and from what, and who supports them most."""
 
 from __future__ import annotations
 
 from datetime import date
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID, uuid5
 
-from fastapi import Depends, Query, Request
+from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel
 
 from api.aggregates import creator_now
 from api.conditional import tagged
-from api.doors import Doors, doors_of
-from api.errors import invalid
+from api.doors import doors_of
 from api.responses import Success
 from api.routers.parts import own_creator, router
 from api.routers.payout_parts import CreatorOrAdmin
+from api.routers.report_parts import AskedDays, bounded, currency_or_own
 from api.routers.search_parts import (
     CONDITIONAL_OF_CREATORS,
-    AskedPage,
     Currency,
-    Day,
     Limit,
     ModelPosition,
     Month,
 )
 from projections.models.earnings import Earned, EarningsModel, EarningsPeriod, earnings
-from projections.models.recurring import (
-    RecurringDay,
-    RecurringModel,
-    RecurringRange,
-    recurring_days,
-    recurring_range,
-)
 from projections.models.supporters import Supporter, SupportersModel, top_supporters
 from projections.reader import PAGE_SIZE
 
@@ -101,82 +92,6 @@ class SupportersData(BaseModel):
     position: int
 
 
-class PayingSubscriptionsData(BaseModel):
-    """How many subscriptions pay, and what they pay in a month, in minor units."""
-
-    active: int
-    recurring: int
-
-
-class ChurnData(BaseModel):
-    """A rate as two integers: who left, of those who were active before."""
-
-    left: int
-    active_before: int
-
-
-class RecurringData(BaseModel):
-    """From the day `since` to the day before `until`: before it, what changed, and at its end.
-
-    At the end are active those before it, and who began and resumed, less who cancelled, expired
-    and paused; who recovered had stayed active.
-    """
-
-    currency: str
-    since: date
-    until: date
-    before: PayingSubscriptionsData
-    end: PayingSubscriptionsData
-    began: int
-    resumed: int
-    recovered: int
-    cancelled: int
-    expired: int
-    paused: int
-    churn: ChurnData
-    position: int
-
-
-class RecurringDayData(BaseModel):
-    """What changed on a day, and how it stood at its end; `recurring` in minor units a month."""
-
-    day: date
-    began: int
-    resumed: int
-    recovered: int
-    cancelled: int
-    expired: int
-    paused: int
-    active: int
-    recurring: int
-
-
-class RecurringDaysData(BaseModel):
-    """Days on which something changed, newest first; `next_cursor` is null on the last page."""
-
-    currency: str
-    items: list[RecurringDayData]
-    next_cursor: str | None
-    position: int
-
-
-class Days(NamedTuple):
-    """From the day `since` to the day before `until`; either may be left open."""
-
-    since: date | None
-    until: date | None
-
-
-async def days(since: Day | None = None, until: Day | None = None) -> Days:
-    """As a query says it. Raises 400 where no day lies between them."""
-    if since is not None and until is not None and since >= until:
-        raise invalid("until", "must be later than since")
-    return Days(since, until)
-
-
-AskedDays = Annotated[Days, Depends(days)]
-
-
 @routes.get("/earnings", response_model=Success[EarningsData], responses=CONDITIONAL_OF_CREATORS)
 async def read_earnings(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,
@@ -195,7 +110,7 @@ async def read_earnings(  # noqa: PLR0917 - query parameters, by name
     own_creator(caller, creator_id)
     doors = doors_of(request)
     await creator_now(doors.reader, creator_id)
-    since, until = await _bounded(doors, asked, DAYS_BEFORE[interval])
+    since, until = await bounded(doors, asked, DAYS_BEFORE[interval])
     found = await earnings(
         doors.models[EarningsModel],
         creator_id,
@@ -224,7 +139,7 @@ async def read_supporters(  # noqa: PLR0917 - query parameters, by name
     """Who paid the creator most, in their settlement currency unless another is asked for."""
     own_creator(caller, creator_id)
     doors = doors_of(request)
-    currency = await _currency(doors, creator_id, currency)
+    currency = await currency_or_own(doors, creator_id, currency)
     found = await top_supporters(
         doors.models[SupportersModel],
         creator_id,
@@ -236,82 +151,6 @@ async def read_supporters(  # noqa: PLR0917 - query parameters, by name
     items = [_supporter(creator_id, each) for each in found.items]
     data = {"currency": currency, "month": month, "items": items, "next_cursor": None}
     return tagged(request, data, found.position)
-
-
-@routes.get("/recurring", response_model=Success[RecurringData], responses=CONDITIONAL_OF_CREATORS)
-async def read_recurring(  # noqa: PLR0917 - query parameters, by name
-    creator_id: UUID,
-    caller: CreatorOrAdmin,
-    request: Request,
-    asked: AskedDays,
-    currency: Currency | None = None,
-    min_position: ModelPosition = None,
-) -> Response:
-    """What subscriptions bring every month, who came and who left; by default in the last month."""
-    own_creator(caller, creator_id)
-    doors = doors_of(request)
-    currency = await _currency(doors, creator_id, currency)
-    since, until = await _bounded(doors, asked, DAYS_BEFORE["day"])
-    found = await recurring_range(
-        doors.models[RecurringModel],
-        creator_id,
-        currency,
-        first=since,
-        until=until,
-        min_position=min_position,
-    )
-    data = {"currency": currency, "since": since, "until": until, **_range(found)}
-    return tagged(request, data, found.position)
-
-
-@routes.get(
-    "/recurring/days",
-    response_model=Success[RecurringDaysData],
-    responses=CONDITIONAL_OF_CREATORS,
-)
-async def read_recurring_days(  # noqa: PLR0917 - query parameters, by name
-    creator_id: UUID,
-    caller: CreatorOrAdmin,
-    request: Request,
-    asked: AskedDays,
-    page: AskedPage,
-    currency: Currency | None = None,
-) -> Response:
-    """The days on which somebody came or left, or a price changed."""
-    own_creator(caller, creator_id)
-    doors = doors_of(request)
-    currency = await _currency(doors, creator_id, currency)
-    found = await recurring_days(
-        doors.models[RecurringModel],
-        creator_id,
-        currency,
-        first=asked.since or date.min,
-        until=asked.until or date.max,
-        **page._asdict(),
-    )
-    items = [_day(each) for each in found.items]
-    data = {"currency": currency, "items": items, "next_cursor": found.next_cursor}
-    return tagged(request, data, found.position)
-
-
-async def _currency(doors: Doors, creator_id: UUID, asked: str | None) -> str:
-    """The one that was asked for, or the creator's. Raises `CreatorNotFound`."""
-    creator, _ = await creator_now(doors.reader, creator_id)
-    return creator.settlement_currency if asked is None else asked
-
-
-async def _bounded(doors: Doors, asked: Days, days_before: int) -> tuple[date, date]:
-    """Without an end it is after today in the book's time zone; without a beginning, before it."""
-    until = asked.until
-    if until is None:
-        today = (await doors.now()).astimezone(doors.settings.time_zone).date()
-        until = date.fromordinal(today.toordinal() + 1)
-        if asked.since is not None and asked.since >= until:
-            raise invalid("since", "must not be later than today")
-    since = asked.since
-    if since is None:
-        since = date.fromordinal(max(until.toordinal() - days_before, date.min.toordinal()))
-    return since, until
 
 
 def _period(period: EarningsPeriod, *, by_source: bool) -> dict[str, Any]:
@@ -336,32 +175,4 @@ def _supporter(creator_id: UUID, found: Supporter) -> dict[str, Any]:
         "payments": found.payments,
         "first_at": found.first_at,
         "last_at": found.last_at,
-    }
-
-
-def _range(found: RecurringRange) -> dict[str, Any]:
-    return {
-        "before": found.before._asdict(),
-        "end": found.end._asdict(),
-        "began": found.began,
-        "resumed": found.resumed,
-        "recovered": found.recovered,
-        "cancelled": found.cancelled,
-        "expired": found.expired,
-        "paused": found.paused,
-        "churn": found.churn._asdict(),
-    }
-
-
-def _day(found: RecurringDay) -> dict[str, Any]:
-    return {
-        "day": found.day,
-        "began": found.began,
-        "resumed": found.resumed,
-        "recovered": found.recovered,
-        "cancelled": found.cancelled,
-        "expired": found.expired,
-        "paused": found.paused,
-        "active": found.active,
-        "recurring": found.recurring,
     }
