@@ -17,6 +17,7 @@ from tests.api.payout_steps import Payee, kes
 from tests.api.search_requests import OF_A_CREATOR, RULES
 from tests.api.subscriber import NOW, Offer, Subscriber
 from tests.api.subscription_requests import CARD
+from tests.databases import superuser
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -237,6 +238,17 @@ def test_a_read_model_that_does_not_come_is_no_reason_for_a_stale_answer(
         assert old["position"] < second["position"]
     again = data_of(ask(read, fan, "/me/payments", min_position=second["position"]))
     assert ids(again) == [second["id"], first["id"]]
+
+
+def test_a_read_model_that_was_never_begun_is_missed_in_a_clear_word(
+    deploy: Callable[..., Deployment],
+) -> None:
+    with deploy().add_apis(1) as bare:
+        with superuser(bare.database) as connection:
+            connection.execute("DELETE FROM read_models WHERE name = 'payments'")
+        missing = ask(bare, bare.fan(), "/me/payments")
+        assert (missing.status_code, missing.json()["error"]["code"]) == (503, "read_model_missing")
+        assert missing.headers["retry-after"] == "1"
 
 
 def test_earnings_are_what_the_balance_says_by_whatever_period(read: Deployment) -> None:
