@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from fastapi import FastAPI
 
 from api.auth import Authenticator, load_key_set
+from api.book_metrics import OF_API, BookCollector
 from api.database import book_location, book_time
 from api.doors import Doors
 from api.errors import install_error_handlers
+from api.metrics import Metrics, served
 from api.middleware import RequestContext
 from api.one_time_codes import SECRET_NAME as CODES_SECRET
 from api.one_time_codes import OneTimeCodes
@@ -138,7 +140,10 @@ def create_app(settings: Settings) -> FastAPI:
         webhooks,
     ):
         app.include_router(part.routes, prefix=API)
-    app.add_middleware(RequestContext, body_bytes_max=settings.body_bytes_max)
+    app.state.metrics = Metrics()
+    app.add_middleware(
+        RequestContext, body_bytes_max=settings.body_bytes_max, metrics=app.state.metrics
+    )
     return app
 
 
@@ -158,12 +163,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         reader = Reader(book)
         opened.push_async_callback(reader.close)
         await reader.open()
-        ledger = Ledger(book, book_time=book_time(settings))
+        metrics: Metrics = app.state.metrics
+        opened.enter_context(served(metrics, settings, BookCollector(book, OF_API)))
+        ledger = Ledger(book, book_time=book_time(settings), observe=metrics.turn)
         opened.callback(ledger.close)
         payments = Payments(reader)
         aggregates = Aggregates(reader)
         app.state.doors = Doors(
             settings=settings,
+            metrics=metrics,
             ledger=ledger,
             reader=reader,
             balances=Balances(reader),

@@ -17,6 +17,7 @@ from pydantic import ValidationError
 
 from api.app import create_app
 from api.auth import KeySetError, Role, load_key_set
+from api.book_metrics import OF_DISPATCHER, BookCollector
 from api.clock import Clock
 from api.clock_board import ClockBoard
 from api.clock_pace import SPEED_MAX, Pace
@@ -27,6 +28,7 @@ from api.development import run_everything
 from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
 from api.log_follower import LogFollower
+from api.metrics import Metrics, served
 from api.notifications.registry import notifiers_of
 from api.observability import configure_logging
 from api.posting_rules import posting_rules
@@ -222,7 +224,8 @@ async def _dispatch(settings: Settings) -> None:
     book = book_location(settings, DatabaseRole.DISPATCHER)
     key_store = KeyStore(settings.key_store_file)
     providers = providers_of(settings)
-    ledger = Ledger(book, book_time=book_time(settings))
+    metrics = Metrics()
+    ledger = Ledger(book, book_time=book_time(settings), observe=metrics.turn)
     board = TaskBoard(ledger)
     follower = LogFollower(ledger, board)
     notifiers = notifiers_of(settings)
@@ -239,7 +242,8 @@ async def _dispatch(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     try:
-        await worker.run()
+        with served(metrics, settings, BookCollector(book, OF_DISPATCHER)):
+            await worker.run()
     finally:
         follower.close()
         for provider in providers.values():
@@ -254,7 +258,10 @@ async def _dispatch(settings: Settings) -> None:
 async def _keep_time(settings: Settings, speed: int) -> None:
     providers = providers_of(settings)
     pace = Pace(speed) if settings.time_may_run_ahead else None
-    ledger = Ledger(book_location(settings, DatabaseRole.CLOCK), book_time=pace)
+    metrics = Metrics()
+    ledger = Ledger(
+        book_location(settings, DatabaseRole.CLOCK), book_time=pace, observe=metrics.turn
+    )
     board = ClockBoard(ledger, settings.time_zone)
     follower = LogFollower(ledger, board)
     worker = Clock(
@@ -265,7 +272,8 @@ async def _keep_time(settings: Settings, speed: int) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
     try:
-        await worker.run()
+        with served(metrics, settings):
+            await worker.run()
     finally:
         follower.close()
         for provider in providers.values():

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from api.auth import Authenticator, Caller
+    from api.metrics import Metrics
     from api.one_time_codes import OneTimeCodes
     from api.pay_links import PayLinks
     from api.providers.port import Provider
@@ -52,6 +53,7 @@ class Doors:
     """The ledger, the read side, and what is needed to answer a request."""
 
     settings: Settings
+    metrics: Metrics
     ledger: Ledger
     reader: Reader
     balances: Balances

@@ -19,6 +19,8 @@ from api.errors import ApiError, error_response
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from api.metrics import Metrics
+
 logger = structlog.get_logger("access")
 
 QUIET = frozenset({"/healthz", "/readyz"})
@@ -27,8 +29,9 @@ QUIET = frozenset({"/healthz", "/readyz"})
 class RequestContext:
     """Gives each request its ids, answers them in headers, and logs the outcome."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
+    def __init__(self, app: ASGIApp, *, body_bytes_max: int, metrics: Metrics) -> None:
         self._app = app
+        self._metrics = metrics
         self._body_bytes_max = body_bytes_max
         self._too_large = f"The body may have at most {body_bytes_max} bytes."
 
@@ -67,15 +70,19 @@ class RequestContext:
                 await self._app(scope, receive_bounded, send_with_id)
         finally:
             if scope["path"] not in QUIET:
-                route = scope.get("route")
+                seconds = time.perf_counter() - started
+                route = getattr(scope.get("route"), "path", "unknown")
+                # A method may be any word; those of a route are known.
+                method = scope["method"] if route != "unknown" else "unknown"
+                self._metrics.request(method, route, status, seconds)
                 logger.info(
                     "request",
                     request_id=request_id,
                     correlation_id=str(scope["correlation_id"]),
                     method=scope["method"],
-                    route=getattr(route, "path", "unknown"),
+                    route=route,
                     status=status,
-                    milliseconds=round((time.perf_counter() - started) * 1000, 2),
+                    milliseconds=round(seconds * 1000, 2),
                 )
 
 

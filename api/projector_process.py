@@ -10,6 +10,7 @@ import signal
 from typing import TYPE_CHECKING
 
 from api.database import book_location
+from api.metrics import Metrics, served
 from ledger.application import Ledger
 from ledger.database.roles import DatabaseRole
 from ledger.garbage import tune_garbage_collection
@@ -32,7 +33,8 @@ def project(settings: Settings) -> None:
         signal.signal(number, lambda *_: projector.stop())
     rebuilder.start()
     try:
-        projector.run()
+        with served(Metrics(), settings):
+            projector.run()
     finally:
         rebuilder.close()
         rebuilding.close()

@@ -48,6 +48,9 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65_535, validation_alias="PORT")
     body_bytes_max: int = Field(default=64 * 1024, ge=1024)
     log_level: str = "INFO"
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int | None = Field(default=None, ge=0, le=65_535)
+    """Where this process tells Prometheus its numbers, at `/metrics`; nowhere if it is not set."""
 
     key_set_file: Path | None = None
     """A JWKS file with the public keys that sign tokens; in development it is made."""

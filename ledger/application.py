@@ -23,7 +23,7 @@ from ledger.decisions import Aggregate, LedgerCommand, evolve
 from ledger.recorder import TurnRecorder
 from ledger.serialization import EventMapper, EventTranscoder
 from ledger.turn import TurnRunner
-from ledger.writer import GroupCommitWriter
+from ledger.writer import GroupCommitWriter, RunTurn
 
 if TYPE_CHECKING:
     import asyncio
@@ -136,7 +136,8 @@ class Ledger(Application[UUID]):
     """One book of accounts.
 
     `clock` replaces the database's clock where a test needs it to. `book_time` is the book's time
-    where it may run ahead of the database's.
+    where it may run ahead of the database's. `observe` is told of every turn, in the writer's
+    thread.
     """
 
     name = "Ledger"
@@ -148,6 +149,7 @@ class Ledger(Application[UUID]):
         *,
         clock: Callable[[], datetime] | None = None,
         book_time: BookTime | None = None,
+        observe: Callable[[RunTurn], None] = lambda _: None,
     ) -> None:
         self.book = book
         self.book_time = book_time or time_by(clock)
@@ -169,7 +171,10 @@ class Ledger(Application[UUID]):
         recorder = TurnRecorder(book.connect_writer)
         runner = TurnRunner(recorder, AggregateCache(), book_time=self.book_time)
         self._writer = GroupCommitWriter(
-            runner.run, on_commit=self._notifier.log_has_grown, on_close=recorder.discard
+            runner.run,
+            on_commit=self._notifier.log_has_grown,
+            on_close=recorder.discard,
+            observe=observe,
         )
 
     def execute(self, commands: Sequence[LedgerCommand]) -> list[Outcome]:

@@ -16,7 +16,7 @@ import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from ledger.errors import DecisionFailed, Overloaded
 from ledger.outcome import Outcome
@@ -36,6 +36,14 @@ BULK_SLICE_MIN: Final = 16
 SINGLES_REMEMBERED_SECONDS: Final = 0.25
 QUEUE_COMMANDS_MAX: Final = 20_000
 WAIT_SECONDS_MAX: Final = 5.0
+
+
+class RunTurn(NamedTuple):
+    """A turn that was run: how long it took, what came of each command, and how many wait yet."""
+
+    seconds: float
+    outcomes: Sequence[Outcome]
+    queued: int
 
 
 class _Request:
@@ -69,8 +77,10 @@ class GroupCommitWriter:
         *,
         on_commit: Callable[[], None] = lambda: None,
         on_close: Callable[[], None] = lambda: None,
+        observe: Callable[[RunTurn], None] = lambda _: None,
     ) -> None:
         self._run = run
+        self._observe = observe
         self._on_commit = on_commit
         self._on_close = on_close
         self._condition = threading.Condition()
@@ -197,7 +207,9 @@ class GroupCommitWriter:
             # The runner handles what it knows; a defect in it must not leave callers waiting.
             logger.exception("turn_failed")
             outcomes = [Outcome(error=DecisionFailed()) for _ in commands]
-        self._learn(len(commands), time.monotonic() - started)
+        seconds = time.monotonic() - started
+        self._learn(len(commands), seconds)
+        self._tell(RunTurn(seconds, outcomes, self._queued))
         if any(outcome.events for outcome in outcomes):
             self._on_commit()
         finished = []
@@ -208,6 +220,13 @@ class GroupCommitWriter:
             if len(request.outcomes) == len(request.commands):
                 finished.append(request)
         self._answer(finished)
+
+    def _tell(self, turn: RunTurn) -> None:
+        try:
+            self._observe(turn)
+        except Exception:
+            # Whoever only looks on must not stop those who wait.
+            logger.exception("turn_observer_failed")
 
     def _learn(self, commands: int, seconds: float) -> None:
         if commands >= BULK_SLICE_MIN:

@@ -60,6 +60,8 @@ async def receive_callback(provider: str, request: Request) -> Response:
     outcome = await _record(doors, request, provider, callback, body)
     if outcome.error is not None:
         return ledger_error_response(request, outcome.error)
+    if outcome.verdict is not None:
+        doors.metrics.callback(provider, outcome.verdict.value)
     return success({"verdict": outcome.verdict})
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Final
 
 from psycopg import sql
@@ -53,6 +54,9 @@ def texts_of_tables(database: DatabaseLocation) -> Iterator[tuple[str, str]]:
 
 def as_text(value: Any) -> str:  # noqa: ANN401 - whatever the database holds
     """A value as text that can be searched; bytes as the characters that they would be."""
+    if isinstance(value, Decimal):
+        # A running balance passes through every number, of a phone too; nothing else is numeric.
+        return ""
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if isinstance(value, dict | list):
