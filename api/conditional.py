@@ -25,13 +25,16 @@ DIGEST_BYTES = 16
 def tagged(request: Request, data: Mapping[str, Any], position: int) -> Response:
     """`data` and the position at which it is true, or 304 if `If-None-Match` names it."""
     etag = f'W/"{hashlib.blake2b(orjson.dumps(data), digest_size=DIGEST_BYTES).hexdigest()}"'
-    if _names(request, etag):
+    if matches(request, etag):
         return Response(status_code=304, headers={"ETag": etag})
     return success({**data, "position": position}, headers={"ETag": etag})
 
 
-def _names(request: Request, etag: str) -> bool:
-    """By weak comparison (RFC 9110, 8.8.3.2); our tags hold no comma."""
+def matches(request: Request, etag: str) -> bool:
+    """Whether `If-None-Match` names a tag, by weak comparison (RFC 9110, 8.8.3.2).
+
+    Our tags hold no comma.
+    """
     given = ",".join(request.headers.getlist("if-none-match"))
     tags = {tag.strip().removeprefix("W/") for tag in given.split(",")}
     return "*" in tags or etag.removeprefix("W/") in tags

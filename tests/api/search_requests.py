@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from api.auth import Role
@@ -24,10 +25,13 @@ RULES: Final[dict[Route, Rule]] = {
     Route("GET", f"{OF_A_CREATOR}/supporters"): READ_BY_ITS_CREATOR,
     Route("GET", f"{OF_A_CREATOR}/recurring"): READ_BY_ITS_CREATOR,
     Route("GET", f"{OF_A_CREATOR}/recurring/days"): READ_BY_ITS_CREATOR,
+    Route("GET", f"{OF_A_CREATOR}/statements"): READ_BY_ITS_CREATOR,
+    Route("GET", f"{OF_A_CREATOR}/statements/{{month}}"): READ_BY_ITS_CREATOR,
     Route("GET", "/me/payments"): same(200, Role.FAN),
     Route("GET", "/me/invoices"): same(200, Role.FAN),
     Route("GET", RECEIPT): Rule({Role.FAN: 200, Role.ADMIN: 200}, {Role.FAN: 404, Role.ADMIN: 200}),
 }
+THIS_MONTH: Final = f"{datetime.now(UTC):%Y-%m}"
 SINCE: Final = "2026-01-01T00:00:00+03:00"
 DAYS: Final = {"since": "2026-01-01", "until": "2026-02-01"}
 
@@ -52,6 +56,7 @@ def search_request(
     if route not in RULES:
         return None
     path = route.path.replace("{creator_id}", str(creator.id))
+    path = path.replace("{month}", THIS_MONTH)
     if route.path == RECEIPT:
         payment_id = doors.pay(fan, creator)
         doors.api.deliver(doors.callback(payment_id))
