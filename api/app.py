@@ -12,6 +12,7 @@ from api.book_metrics import OF_API, BookCollector
 from api.database import book_location, book_time
 from api.doors import Doors
 from api.errors import install_error_handlers
+from api.event_streams import EventStreams
 from api.metrics import Metrics, served
 from api.middleware import RequestContext
 from api.one_time_codes import SECRET_NAME as CODES_SECRET
@@ -24,6 +25,7 @@ from api.routers import (
     audit,
     books,
     coverage,
+    creator_events,
     creator_recurring,
     creator_reports,
     creator_searches,
@@ -63,6 +65,7 @@ from ledger.key_store import KeyStore
 from projections.aggregates import Aggregates
 from projections.balances import Balances
 from projections.entitlements import Entitlements
+from projections.following import Follower
 from projections.live import LiveModel
 from projections.models import READ_MODELS
 from projections.payer_keys import PayerKeys
@@ -117,6 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         subscription_changes,
         subscription_payments,
         creators,
+        creator_events,
         creator_searches,
         creator_reports,
         creator_recurring,
@@ -169,6 +173,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened.enter_context(served(metrics, settings, BookCollector(book, OF_API)))
         ledger = Ledger(book, book_time=book_time(settings), observe=metrics.turn)
         opened.callback(ledger.close)
+        follower = Follower(book, reader)
+        opened.push_async_callback(follower.close)
         payments = Payments(reader)
         aggregates = Aggregates(reader)
         app.state.doors = Doors(
@@ -183,6 +189,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             entitlements=Entitlements(reader, aggregates, ledger.book_time),
             subscriptions=Subscriptions(reader),
             models={model: LiveModel(reader, model) for model in READ_MODELS},
+            event_streams=EventStreams(
+                follower,
+                metrics,
+                streams_max=settings.event_streams_max,
+                streams_of_subject_max=settings.event_streams_of_subject_max,
+            ),
             codes=OneTimeCodes(key_store.secret(CODES_SECRET)),
             pay_links=PayLinks(key_store.secret(LINKS_SECRET), settings.links_begin_with),
             key_store=key_store,

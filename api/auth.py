@@ -112,13 +112,15 @@ class Authenticator:
         self._lifetime_seconds_max = lifetime_seconds_max
         self._verified: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
 
-    def authenticate(self, token: str) -> Caller:
-        """The caller that a token names. Raises 401 for every token that is not entirely right."""
+    def authenticate(self, token: str) -> tuple[Caller, float]:
+        """The caller that a token names, and when it expires, in seconds since 1970.
+
+        Raises 401 for every token that is not entirely right.
+        """
         known = self._verified.get(token)
         if known is not None:
-            caller, expires_at = known
-            if time.time() < expires_at:
-                return caller
+            if time.time() < known[1]:
+                return known
             del self._verified[token]
         if len(token) > TOKEN_BYTES_MAX:
             _refuse()
@@ -129,7 +131,7 @@ class Authenticator:
         self._verified[token] = (caller, expires_at)
         if len(self._verified) > CACHE_SIZE_MAX:
             self._verified.popitem(last=False)
-        return caller
+        return caller, expires_at
 
     def _verify(self, token: str) -> tuple[Caller, float]:
         header = _header(token)
@@ -190,7 +192,9 @@ class Allow(HTTPBearer):
         if scheme.lower() != "bearer" or not token:
             _refuse()
         authenticator: Authenticator = request.app.state.doors.authenticator
-        caller = authenticator.authenticate(token)
+        caller, expires_at = authenticator.authenticate(token)
+        # What goes on for long ends then.
+        request.scope["token_expires_at"] = expires_at
         if caller.role not in self.roles:
             raise ApiError(403, "forbidden", f"A {caller.role} may not do this.")
         return caller

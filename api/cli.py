@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 
 import psycopg
 import typer
-import uvicorn
 from pydantic import ValidationError
 
 from api.app import create_app
@@ -37,6 +36,7 @@ from api.projector_process import project
 from api.providers.registry import providers_of
 from api.replay_command import replay_and_report
 from api.sandbox_operator.__main__ import main as operate
+from api.serving import serve as serve_http
 from api.settings import Settings
 from api.tokens import NotInProductionError, issue_token
 from ledger.application import Ledger
@@ -73,16 +73,11 @@ def serve() -> None:
     configure_logging(settings.log_level)
     _refuse_unusable_keys(settings)
     _refuse_unsafe(settings, DatabaseRole.APP)
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=10,
-        timeout_keep_alive=30,
-    )
+    try:
+        status = serve_http(settings)
+    except KeyboardInterrupt:
+        return
+    raise typer.Exit(status)
 
 
 @app.command()

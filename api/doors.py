@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from api.auth import Authenticator, Caller
+    from api.event_streams import EventStreams
     from api.metrics import Metrics
     from api.one_time_codes import OneTimeCodes
     from api.pay_links import PayLinks
@@ -64,6 +65,7 @@ class Doors:
     subscriptions: Subscriptions
     models: Mapping[type[ReadModel], LiveModel]
     """Those that a projector feeds, as this process asks them."""
+    event_streams: EventStreams
     codes: OneTimeCodes
     pay_links: PayLinks
     key_store: KeyStore

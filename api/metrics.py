@@ -46,6 +46,11 @@ class Metrics:
             buckets=REQUEST_SECONDS,
             registry=self.registry,
         )
+        self._event_streams = Gauge(
+            "hesabu_event_streams",
+            "Streams of server-sent events that are open.",
+            registry=self.registry,
+        )
         self._turn_seconds = Histogram(
             "hesabu_turn_seconds",
             "Time that a turn took: lock, read, decide, write, commit.",
@@ -79,6 +84,10 @@ class Metrics:
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; `route` is its pattern."""
         self._requests.labels(method, route, status).observe(seconds)
+
+    def event_streams(self, count: int) -> None:
+        """So many event streams are open now."""
+        self._event_streams.set(count)
 
     def turn(self, turn: RunTurn) -> None:
         """A turn was run: the ledger's observer."""

@@ -74,7 +74,9 @@ class RequestContext:
                 route = getattr(scope.get("route"), "path", "unknown")
                 # A method may be any word; those of a route are known.
                 method = scope["method"] if route != "unknown" else "unknown"
-                self._metrics.request(method, route, status, seconds)
+                if "is_event_stream" not in scope:
+                    # Those are as long as somebody looks at them.
+                    self._metrics.request(method, route, status, seconds)
                 logger.info(
                     "request",
                     request_id=request_id,

@@ -76,6 +76,7 @@ DESCRIPTIONS = {
     409: "Not possible in the present state, which the message names.",
     413: "The body is too large.",
     422: "The idempotency key was used with another request.",
+    429: "Too many at once; `Retry-After` says when to try again, in seconds.",
     500: "A defect of ours; the request id finds it.",
     503: "The database is away or overloaded; repeat with the same key.",
 }

@@ -47,6 +47,12 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535, validation_alias="PORT")
     body_bytes_max: int = Field(default=64 * 1024, ge=1024)
+    event_streams_max: int = Field(default=1_000, ge=1)
+    """So many streams of server-sent events does one API process serve; more are refused."""
+    event_streams_of_subject_max: int = Field(default=5, ge=1)
+    """So many of them may one caller have open at one process."""
+    event_stream_heartbeat_seconds: float = Field(default=15.0, ge=0.05, le=60)
+    """After so long without an event a comment is sent, so that proxies keep the connection."""
     log_level: str = "INFO"
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Depends, Query, Request
@@ -14,6 +14,7 @@ from api.doors import doors_of
 from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import MinPosition, Position, own_creator, router
 from ledger.errors import CreatorNotFound
+from projections.balances import CreatorBalances
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
 from projections.transactions import transactions_page
 
@@ -113,13 +114,17 @@ async def read_balance(  # noqa: PLR0917 - query parameters, by name
     etag = f'W/"{creator_id}-{found.changed_position}{shown}"'
     if request.headers.get("if-none-match") == etag:
         return Response(status_code=304, headers={"ETag": etag})
-    data = {
+    return success(rendered_balance(creator_id, found), headers={"ETag": etag})
+
+
+def rendered_balance(creator_id: UUID, found: CreatorBalances) -> dict[str, Any]:
+    """Balances as they are answered; amounts in minor units."""
+    return {
         "creator_id": creator_id,
         "balances": found.currencies,
-        "next_release": release,
+        "next_release": found.next_release,
         "position": found.position,
     }
-    return success(data, headers={"ETag": etag})
 
 
 @routes.get(

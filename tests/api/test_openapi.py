@@ -82,7 +82,9 @@ def test_every_operation_says_what_it_answers_and_who_may_ask(written: dict[str,
                 if status == "304":
                     assert "content" not in response, where
                     continue
-                schema = response["content"]["application/json"]["schema"]
+                goes_on = "text/event-stream" in response["content"]
+                media_type = "text/event-stream" if goes_on else "application/json"
+                schema = response["content"][media_type]["schema"]
                 assert schema, (where, status)
                 if not status.startswith("2"):
                     assert schema == {"$ref": "#/components/schemas/Failure"}, (where, status)
@@ -135,6 +137,7 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         (fan, f"/payments/{payment_id}"),
         (creator, f"/creators/{creator.id}/balance"),
         (creator, f"/creators/{creator.id}/balance?as_of_position={position}"),
+        (creator, f"/creators/{creator.id}/events"),
         (creator, f"/creators/{creator.id}/transactions?min_position={position}"),
         (doors.auditor, "/audit/events?limit=200"),
         (doors.auditor, f"/audit/events?stream_id={payment_id}&topic=payment.succeeded.v2"),

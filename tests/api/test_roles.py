@@ -62,6 +62,7 @@ RULES: Final = {
         {Role.FAN: 404, Role.CREATOR: 404, Role.ADMIN: 200},
     ),
     Route("GET", "/creators/{creator_id}/balance"): READ_BY_ITS_CREATOR,
+    Route("GET", "/creators/{creator_id}/events"): READ_BY_ITS_CREATOR,
     Route("GET", "/creators/{creator_id}/transactions"): READ_BY_ITS_CREATOR,
     Route("POST", "/admin/creators"): MADE_BY_ADMINS,
     Route("PUT", "/admin/creators/{creator_id}/fee-plan"): BY_ADMINS,
