@@ -40,6 +40,7 @@ from api.routers import (
     inbox,
     me,
     pay_links,
+    payment_events,
     payout_decisions,
     payouts,
     read_models,
@@ -114,6 +115,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(pay_links.routes)
     for part in (
         fans,
+        payment_events,
         me,
         fan_history,
         subscriptions,

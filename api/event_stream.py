@@ -25,9 +25,12 @@ from projections.reader import POSITION_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable
+    from contextlib import ExitStack
 
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
+
+    from api.event_streams import EventStreams
 
 logger = structlog.get_logger()
 
@@ -37,6 +40,7 @@ END_SECONDS_MAX: Final = 1.0
 RETRY_MILLISECONDS: Final = 2_000
 """After so long a browser's own client connects again."""
 BEGINNING: Final = f"retry: {RETRY_MILLISECONDS}\n\n".encode()
+KEEP_ALIVE: Final = b": keep-alive\n\n"
 STARTED: Final = {"cache-control": "no-store", "x-accel-buffering": "no"}
 
 LastEventId = Annotated[
@@ -138,6 +142,32 @@ class EventStream(Response):
         with suppress(TimeoutError, OSError):
             async with asyncio.timeout(END_SECONDS_MAX):
                 await send({**_body(event("end", {"reason": reason})), "more_body": False})
+
+
+def streamed(
+    request: Request,
+    streams: EventStreams,
+    events: AsyncGenerator[bytes, None],
+    opened: ExitStack,
+) -> EventStream:
+    """The answer to a request: until its token expires; then what was `opened` is closed."""
+    return EventStream(
+        events,
+        expires_at=request.scope["token_expires_at"],
+        stopping=streams.stopping,
+        close=opened.pop_all().close,
+    )
+
+
+def documented_stream(example: str) -> dict[int | str, dict[str, Any]]:
+    """What a route declares that answers with a stream."""
+    content = {"schema": {"type": "string"}, "example": f"{example}\n\n"}
+    return {
+        200: {
+            "description": "Events until the token expires or somebody ends the stream.",
+            "content": {"text/event-stream": content},
+        }
+    }
 
 
 def _body(sent: bytes) -> dict[str, Any]:

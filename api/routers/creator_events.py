@@ -14,14 +14,21 @@ from __future__ import annotations
 import asyncio
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from api.doors import Doors, doors_of
-from api.event_stream import EventStream, LastEventId, event, last_position
+from api.event_stream import (
+    KEEP_ALIVE,
+    LastEventId,
+    documented_stream,
+    event,
+    last_position,
+    streamed,
+)
 from api.responses import documented
 from api.routers.creators import CreatorOrAdmin, rendered_balance
 from api.routers.parts import own_creator, router
@@ -37,19 +44,7 @@ if TYPE_CHECKING:
 
 routes = router("/creators/{creator_id}/events", "creators")
 
-KEEP_ALIVE: Final = b": keep-alive\n\n"
-
-STREAM: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "description": "Events until the token expires or somebody ends it.",
-        "content": {
-            "text/event-stream": {
-                "schema": {"type": "string"},
-                "example": 'event: balance\ndata: {"creator_id": "…", "balances": […]}\nid: 42\n\n',
-            }
-        },
-    }
-}
+STREAM = documented_stream('event: balance\ndata: {"creator_id": "…", "balances": […]}\nid: 42')
 
 
 @routes.get(
@@ -77,12 +72,7 @@ async def read_creator_events(
     with ExitStack() as opened:
         opened.callback(doors.event_streams.enter(caller))
         feed = await _feed(doors, creator_id, after, opened)
-        return EventStream(
-            feed.events(),
-            expires_at=request.scope["token_expires_at"],
-            stopping=doors.event_streams.stopping,
-            close=opened.pop_all().close,
-        )
+        return streamed(request, doors.event_streams, feed.events(), opened)
 
 
 async def _feed(doors: Doors, creator_id: UUID, after: int | None, opened: ExitStack) -> _Feed:

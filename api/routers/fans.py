@@ -123,12 +123,13 @@ async def cancel_payment(
 async def read_payment(payment_id: UUID, caller: Involved, request: Request) -> Response:
     """A payment as it stands. Another's is answered like one that does not exist."""
     read = await doors_of(request).payments.get(payment_id)
-    if read is None or not _is_involved(caller, read.payment):
+    if read is None or not is_involved(caller, read.payment):
         raise PaymentNotFound
     return success(rendered_payment(read.payment, read.position))
 
 
-def _is_involved(caller: Caller, payment: PaymentView) -> bool:
+def is_involved(caller: Caller, payment: PaymentView) -> bool:
+    """Whether a payment is this caller's own, or they may see every one."""
     match caller.role:
         case Role.FAN:
             return payment.fan_id == caller.subject

@@ -135,6 +135,7 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
     position = doors.payment(fan, payment_id)["position"]
     for caller, path in (
         (fan, f"/payments/{payment_id}"),
+        (fan, f"/payments/{payment_id}/events"),
         (creator, f"/creators/{creator.id}/balance"),
         (creator, f"/creators/{creator.id}/balance?as_of_position={position}"),
         (creator, f"/creators/{creator.id}/events"),

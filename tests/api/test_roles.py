@@ -61,6 +61,10 @@ RULES: Final = {
         {Role.FAN: 200, Role.CREATOR: 200, Role.ADMIN: 200},
         {Role.FAN: 404, Role.CREATOR: 404, Role.ADMIN: 200},
     ),
+    Route("GET", "/payments/{payment_id}/events"): Rule(
+        {Role.FAN: 200, Role.CREATOR: 200, Role.ADMIN: 200},
+        {Role.FAN: 404, Role.CREATOR: 404, Role.ADMIN: 200},
+    ),
     Route("GET", "/creators/{creator_id}/balance"): READ_BY_ITS_CREATOR,
     Route("GET", "/creators/{creator_id}/events"): READ_BY_ITS_CREATOR,
     Route("GET", "/creators/{creator_id}/transactions"): READ_BY_ITS_CREATOR,
