@@ -41,6 +41,7 @@ ARRIVALS: Final = frozenset(
 )
 """With these a payment brings its creator money."""
 
+# By key, line for line: nothing is joined as a whole.
 READ_CHANGES: Final = """
     SELECT head.position, least(head.position, %(after)b::bigint + %(batch)b::bigint),
            (SELECT notification_id FROM ledger_tracking WHERE application_name = 'clock'),
@@ -51,10 +52,13 @@ READ_CHANGES: Final = """
                split_part(touched.account, ':', 2)::uuid AS creator_id
         FROM ledger_events AS events
         LEFT JOIN LATERAL (
-            SELECT balances.account FROM journal_lines
-            JOIN balances ON balances.account_id = journal_lines.account_id
-            WHERE journal_lines.position = events.notification_id
-              AND balances.account > 'creator:' AND balances.account < 'creator;'
+            SELECT account_id FROM journal_lines
+            WHERE journal_lines.position = events.notification_id OFFSET 0
+        ) AS lines ON true
+        LEFT JOIN LATERAL (
+            SELECT account FROM balances
+            WHERE balances.account_id = lines.account_id
+              AND balances.account > 'creator:' AND balances.account < 'creator;' OFFSET 0
         ) AS touched ON true
         WHERE events.notification_id > %(after)b::bigint
           AND events.notification_id

@@ -17,6 +17,7 @@ from projections.balances import READ_BALANCES, READ_BALANCES_AS_OF
 from projections.effective_balances import READ_EFFECTIVE
 from projections.entitlements import READ_MOMENT, READ_UP_TO
 from projections.event_log import READ_LOG, READ_STREAM
+from projections.following import READ_CHANGES, READ_MISSED
 from projections.payments import READ_PAYMENTS
 from projections.payouts import READ_PAYOUTS
 from projections.reader import LOOK_UP_SETTINGS, POSITION_MAX, READ_HEAD, READ_POSITION_AT
@@ -82,6 +83,12 @@ QUESTIONS: dict[str, tuple[str, Parameters]] = {
         READ_EFFECTIVE,
         {**ACCOUNT, "effective": "2026-03-01 12:00:00+00", "position": MOMENT},
     ),
+    "changes": (READ_CHANGES, {"after": MOMENT, "batch": 100}),
+    "changes at the head": (READ_CHANGES, {"after": HEAD, "batch": 100}),
+    "missed": (
+        READ_MISSED,
+        {"creator_id": creator(1), "after": MOMENT, "until": HEAD, "limit": 201},
+    ),
     "head": (READ_HEAD, ()),
     "position at": (READ_POSITION_AT, ["2026-03-01 12:00:00+00"]),
 }
@@ -91,6 +98,8 @@ SCANNED = {
     "trial balance": {"balances"},
     # A row for each follower of the log.
     "balances": {"ledger_tracking"},
+    "changes": {"ledger_tracking"},
+    "changes at the head": {"ledger_tracking"},
 }
 """Tables that a question may read whole."""
 
