@@ -14,7 +14,7 @@ from ledger.accounts import normal_balance
 from ledger.errors import NotFound
 from ledger.events import CreatorRegistered
 from projections.creator_taxes import READ_BOUNDS, SETTLED_AFTER, month_bounds
-from projections.cursor import decode_cursor, encode_cursor
+from projections.cursor import InvalidCursor, decode_cursor, encode_cursor
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
 from projections.transactions import Transaction
 
@@ -191,15 +191,17 @@ async def statement_totals(reader: Reader, creator_id: UUID, month: Month) -> li
     ]
 
 
-def resumed(cursor: str, name: str) -> tuple[Month, tuple[int, int]]:
+def resumed(cursor: str, now: Month) -> tuple[Month, tuple[int, int]]:
     """The month as the first page saw it, and the line after which to go on.
 
-    Raises `InvalidCursor`, also for another month's.
+    Of the cursor only the end is believed, and no end that the month has not: the rest is as the
+    month stands `now`. Raises `InvalidCursor`, also for another month's.
     """
-    after, up_to, final, position, line = map(
-        int, decode_cursor(cursor, f"{CURSOR} {name}", int, int, int, int, int)
-    )
-    return Month(name, after, up_to, final=bool(final)), (position, line)
+    up_to, position, line = map(int, decode_cursor(cursor, f"{CURSOR} {now.name}", int, int, int))
+    if not now.after <= position <= up_to <= now.up_to or line > LINE_MAX:
+        raise InvalidCursor
+    final = now.final and up_to == now.up_to
+    return now._replace(up_to=up_to, final=final), (position, line)
 
 
 async def statement_lines(
@@ -245,7 +247,7 @@ async def statement_lines(
     ]  # fmt: skip
     if len(rows) <= limit:
         return LinesPage(items, None)
-    place = (month.after, month.up_to, int(month.final), items[-1].position, items[-1].line)
+    place = (month.up_to, items[-1].position, items[-1].line)
     return LinesPage(items, encode_cursor(f"{CURSOR} {month.name}", *place))
 
 

@@ -12,7 +12,7 @@ from pydantic import AwareDatetime, BaseModel
 from api.aggregates import creator_now
 from api.conditional import matches, tagged
 from api.doors import doors_of
-from api.errors import ApiError
+from api.errors import ApiError, invalid
 from api.responses import NOT_MODIFIED, Success, documented
 from api.routers.parts import MinPosition, own_creator, router
 from api.routers.payout_parts import CreatorOrAdmin
@@ -141,14 +141,14 @@ async def read_statement(  # noqa: PLR0917 - query parameters, by name
     if min_position is not None:
         await doors.reader.wait_for(min_position)
     await creator_now(doors.reader, creator_id)
-    place = None
-    if cursor is None:
-        about = await month_of(doors.reader, month, doors.settings.time_zone)
-    else:
-        about, place = resumed(cursor, month)
+    about, place = await month_of(doors.reader, month, doors.settings.time_zone), None
     accepted = request.headers.get("accept", "")
     if CSV in accepted or PDF in accepted:
+        if cursor is not None:
+            raise invalid("cursor", "must be left out: a file is whole")
         return await _file(doors, request, creator_id, about, pdf=PDF in accepted)
+    if cursor is not None:
+        about, place = resumed(cursor, about)
     totals = await statement_totals(doors.reader, creator_id, about)
     page = await statement_lines(doors.reader, creator_id, about, after=place, limit=limit)
     data = {
@@ -162,7 +162,9 @@ async def read_statement(  # noqa: PLR0917 - query parameters, by name
         "items": page.items,
         "next_cursor": page.next_cursor,
     }
-    return tagged(request, data, about.up_to)
+    answer = tagged(request, data, about.up_to)
+    answer.headers["Vary"] = "Accept"
+    return answer
 
 
 async def _file(
@@ -173,6 +175,7 @@ async def _file(
     etag = f'"{creator_id}-{month.name}-{month.after}-{month.up_to}-{month.final:d}-{kind}"'
     headers: dict[str, Any] = {
         "ETag": etag,
+        "Vary": "Accept",
         "Content-Disposition": f'attachment; filename="statement-{month.name}.{kind}"',
     }
     if matches(request, etag):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
+from zoneinfo import ZoneInfo
 
 from api.auth import Role
 from tests.api.role_rules import BY_ADMINS, READ_BY_ITS_CREATOR, Route, Rule, same
@@ -31,7 +32,7 @@ RULES: Final[dict[Route, Rule]] = {
     Route("GET", "/me/invoices"): same(200, Role.FAN),
     Route("GET", RECEIPT): Rule({Role.FAN: 200, Role.ADMIN: 200}, {Role.FAN: 404, Role.ADMIN: 200}),
 }
-THIS_MONTH: Final = f"{datetime.now(UTC):%Y-%m}"
+THIS_MONTH: Final = f"{datetime.now(ZoneInfo('Africa/Nairobi')):%Y-%m}"
 SINCE: Final = "2026-01-01T00:00:00+03:00"
 DAYS: Final = {"since": "2026-01-01", "until": "2026-02-01"}
 

@@ -146,6 +146,10 @@ def test_a_month_that_has_not_begun_and_a_cursor_of_another_are_refused(doors: D
     future = ask(doors, creator, "2999-01")
     assert (future.status_code, future.json()["error"]["code"]) == (404, "month_not_begun")
     page = ask(doors, creator, this_month(), params={"limit": 1}).json()["data"]
+    for accept in ("text/csv", "application/pdf"):
+        given = {"cursor": page["next_cursor"]}
+        whole = ask(doors, creator, this_month(), params=given, headers={"accept": accept})
+        assert whole.status_code == httpx.codes.BAD_REQUEST
     other = ask(doors, creator, "2026-01", params={"cursor": page["next_cursor"]})
     assert (other.status_code, other.json()["error"]["code"]) == (400, "invalid_cursor")
 

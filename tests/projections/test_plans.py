@@ -21,6 +21,7 @@ from projections.following import READ_CHANGES, READ_MISSED
 from projections.payments import READ_PAYMENTS
 from projections.payouts import READ_PAYOUTS
 from projections.reader import LOOK_UP_SETTINGS, POSITION_MAX, READ_HEAD, READ_POSITION_AT
+from projections.statements import READ_LINES, READ_SINCE, READ_TOTALS
 from projections.streams import READ_EVENTS
 from projections.subscribers import READ_STARTED
 from projections.transactions import READ_TRANSACTIONS
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 MOMENT = HEAD // 2
 ACCOUNT = {"account": "provider:sandbox:collection", "currency": "KES"}
 CREATOR = {"creator_id": creator(1), "topic": CreatorRegistered.TOPIC}
+OF_CREATOR = {"creator_id": creator(1)}
 PAGE = {"position": MOMENT, "line": 0, "end": MOMENT, "limit": 201}
 RANGE = {"first": MOMENT, "last": POSITION_MAX, "topic": None, "limit": 201}
 
@@ -89,6 +91,12 @@ QUESTIONS: dict[str, tuple[str, Parameters]] = {
         READ_MISSED,
         {"creator_id": creator(1), "after": MOMENT, "until": HEAD, "limit": 201},
     ),
+    "statement": (READ_TOTALS, {**OF_CREATOR, "after": MOMENT, "up_to": MOMENT + 500}),
+    "statement's lines": (
+        READ_LINES,
+        {**OF_CREATOR, "position": MOMENT, "line": 0, "up_to": HEAD, "limit": 201},
+    ),
+    "months": (READ_SINCE, CREATOR),
     "head": (READ_HEAD, ()),
     "position at": (READ_POSITION_AT, ["2026-03-01 12:00:00+00"]),
 }

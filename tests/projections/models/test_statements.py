@@ -17,11 +17,12 @@ from ledger.accounts import normal_balance
 from ledger.database.connections import BookLocation
 from ledger.database.roles import DatabaseRole
 from projections.creator_taxes import month_bounds
-from projections.cursor import InvalidCursor
+from projections.cursor import InvalidCursor, encode_cursor
 from projections.live import LiveModel
 from projections.models.earnings import EarningsModel, earnings
 from projections.reader import Reader
 from projections.statements import (
+    Month,
     MonthNotBegun,
     all_statement_lines,
     month_of,
@@ -37,7 +38,7 @@ from tests.projections.models.test_agreement import NOT_EARNED
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from projections.statements import AccountTotals, Month
+    from projections.statements import AccountTotals
     from projections.transactions import Transaction
     from tests.projections.models.conftest import Lived
 
@@ -186,10 +187,10 @@ def test_pages_are_the_whole_and_a_cursor_is_of_its_month(lived: Lived) -> None:
         page = await statement_lines(reader, creator, month, limit=3)
         paged = list(page.items)
         while page.next_cursor is not None:
-            about, after = resumed(page.next_cursor, month.name)
+            about, after = resumed(page.next_cursor, month)
             assert about == month
             with pytest.raises(InvalidCursor):
-                resumed(page.next_cursor, "2199-01")
+                resumed(page.next_cursor, month._replace(name="2199-01"))
             page = await statement_lines(reader, creator, about, after=after, limit=3)
             paged += page.items
         return whole, paged
@@ -197,6 +198,18 @@ def test_pages_are_the_whole_and_a_cursor_is_of_its_month(lived: Lived) -> None:
     whole, paged = asked(lived, ask)
     assert len(whole) > 10
     assert paged == whole
+
+
+def test_of_a_cursor_only_an_end_that_the_month_has_is_believed() -> None:
+    now = Month("2026-11", 100, 200, final=False)
+    about, place = resumed(encode_cursor("statement 2026-11", 150, 120, 1), now)
+    assert (about, place) == (now._replace(up_to=150), (120, 1))
+    ended = now._replace(final=True)
+    assert not resumed(encode_cursor("statement 2026-11", 150, 120, 1), ended)[0].final
+    assert resumed(encode_cursor("statement 2026-11", 200, 120, 1), ended)[0].final
+    for up_to, position, line in ((201, 120, 1), (150, 151, 1), (150, 99, 1), (150, 120, 32_768)):
+        with pytest.raises(InvalidCursor):
+            resumed(encode_cursor("statement 2026-11", up_to, position, line), now)
 
 
 def test_a_spreadsheet_has_the_same_numbers(told: dict[UUID, list[Statement]]) -> None:
