@@ -10,6 +10,7 @@ from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel
 
 from api.auth import Allow, Caller, Role
+from api.conditional import tagged
 from api.doors import doors_of
 from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import MinPosition, Position, own_creator, router
@@ -130,7 +131,7 @@ def rendered_balance(creator_id: UUID, found: CreatorBalances) -> dict[str, Any]
 @routes.get(
     "/{creator_id}/transactions",
     response_model=Success[TransactionsData],
-    responses=documented(404, 409),
+    responses={**documented(404, 409), **NOT_MODIFIED},
 )
 async def read_transactions(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,
@@ -148,6 +149,4 @@ async def read_transactions(  # noqa: PLR0917 - query parameters, by name
     page = await transactions_page(doors.reader, creator_id, cursor=cursor, limit=limit)
     if page is None:
         raise CreatorNotFound
-    return success(
-        {"items": page.items, "next_cursor": page.next_cursor, "position": page.position}
-    )
+    return tagged(request, {"items": page.items, "next_cursor": page.next_cursor}, page.position)

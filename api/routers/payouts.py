@@ -10,10 +10,11 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from api.aggregates import after, creator_now, payout_now
+from api.conditional import tagged
 from api.doors import Doors, doors_of
 from api.errors import invalid
 from api.payout_terms import no_terms, payout_terms
-from api.responses import Success, documented, success
+from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import (
     Body,
     IdempotencyKeyHeader,
@@ -134,7 +135,7 @@ async def request_payout(
     return await _answer(request, outcome, 202)
 
 
-@routes.get("", response_model=Success[PayoutsData], responses=documented(404))
+@routes.get("", response_model=Success[PayoutsData], responses={**documented(404), **NOT_MODIFIED})
 async def read_payouts(
     creator_id: UUID,
     caller: CreatorOrAdmin,
@@ -147,16 +148,15 @@ async def read_payouts(
     page = await payouts_page(doors_of(request).reader, creator_id, cursor=cursor, limit=limit)
     if page is None:
         raise CreatorNotFound
-    return success(
-        {
-            "items": [rendered_payout(_folded(events)) for events in page.payouts],
-            "next_cursor": page.next_cursor,
-            "position": page.position,
-        }
-    )
+    items = [rendered_payout(_folded(events)) for events in page.payouts]
+    return tagged(request, {"items": items, "next_cursor": page.next_cursor}, page.position)
 
 
-@routes.get("/{payout_id}", response_model=Success[PayoutData], responses=documented(404))
+@routes.get(
+    "/{payout_id}",
+    response_model=Success[PayoutData],
+    responses={**documented(404), **NOT_MODIFIED},
+)
 async def read_payout(
     creator_id: UUID, payout_id: UUID, caller: CreatorOrAdmin, request: Request
 ) -> Response:
@@ -165,7 +165,7 @@ async def read_payout(
     payout, position = await payout_now(doors_of(request).reader, payout_id)
     if payout.creator_id != creator_id:
         raise PayoutNotFound
-    return success({**rendered_payout(payout), "position": position})
+    return tagged(request, rendered_payout(payout), position)
 
 
 @routes.post(

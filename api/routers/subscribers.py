@@ -10,8 +10,9 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import BaseModel
 
+from api.conditional import tagged
 from api.doors import doors_of
-from api.responses import Success, documented, success
+from api.responses import NOT_MODIFIED, Success, documented
 from api.routers.parts import MinPosition, own_creator, router
 from api.routers.payout_parts import CreatorOrAdmin
 from ledger.errors import CreatorNotFound
@@ -50,7 +51,11 @@ class SubscribersData(BaseModel):
     position: int
 
 
-@routes.get("", response_model=Success[SubscribersData], responses=documented(404, 409))
+@routes.get(
+    "",
+    response_model=Success[SubscribersData],
+    responses={**documented(404, 409), **NOT_MODIFIED},
+)
 async def read_subscribers(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,
     caller: CreatorOrAdmin,
@@ -78,7 +83,7 @@ async def read_subscribers(  # noqa: PLR0917 - query parameters, by name
     if page is None:
         raise CreatorNotFound
     items = [_rendered(sub) for sub in page.subscriptions]
-    return success({"items": items, "next_cursor": page.next_cursor, "position": page.position})
+    return tagged(request, {"items": items, "next_cursor": page.next_cursor}, page.position)
 
 
 def _rendered(sub: Subscription) -> dict[str, Any]:

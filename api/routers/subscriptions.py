@@ -11,9 +11,10 @@ from fastapi.responses import Response
 from pydantic import Field
 
 from api.aggregates import creator_now
+from api.conditional import tagged
 from api.doors import doors_of
 from api.instruments import fan_now
-from api.responses import Success, documented, success
+from api.responses import NOT_MODIFIED, Success, documented
 from api.routers.parts import Body, IdempotencyKeyHeader, made_id, router
 from api.routers.subscription_parts import (
     ERRORS,
@@ -86,7 +87,7 @@ async def subscribe(
     return await answer(request, outcome, 202)
 
 
-@routes.get("", response_model=Success[SubscriptionsData])
+@routes.get("", response_model=Success[SubscriptionsData], responses=NOT_MODIFIED)
 async def read_subscriptions(
     caller: Fan, request: Request, cursor: Cursor = None, limit: Limit = PAGE_SIZE
 ) -> Response:
@@ -101,11 +102,13 @@ async def read_subscriptions(
     if position is None:
         position = await doors.reader.position()
     items = await rendered_subscription(doors, [each.view for each in reads])
-    return success({"items": items, "next_cursor": next_cursor, "position": position})
+    return tagged(request, {"items": items, "next_cursor": next_cursor}, position)
 
 
 @routes.get(
-    "/{subscription_id}", response_model=Success[SubscriptionData], responses=documented(404)
+    "/{subscription_id}",
+    response_model=Success[SubscriptionData],
+    responses={**documented(404), **NOT_MODIFIED},
 )
 async def read_subscription(
     subscription_id: UUID, caller: FanOrAdmin, request: Request
@@ -114,13 +117,13 @@ async def read_subscription(
     doors = doors_of(request)
     read = await subscription_of(doors, caller, subscription_id)
     [rendered] = await rendered_subscription(doors, [read.view])
-    return success({**rendered, "position": read.position})
+    return tagged(request, rendered, read.position)
 
 
 @routes.get(
     "/{subscription_id}/invoices",
     response_model=Success[InvoicesData],
-    responses=documented(404),
+    responses={**documented(404), **NOT_MODIFIED},
 )
 async def read_invoices(
     subscription_id: UUID,
@@ -136,13 +139,8 @@ async def read_invoices(
     ever = tuple(view.invoices.values())
     shown, next_cursor = _page(ever, INVOICES_LIST, before=before, limit=limit)
     names = await tier_names(doors, [view.subscription.creator_id])
-    return success(
-        {
-            "items": [rendered_invoice(view, each, names) for each in shown],
-            "next_cursor": next_cursor,
-            "position": read.position,
-        }
-    )
+    items = [rendered_invoice(view, each, names) for each in shown]
+    return tagged(request, {"items": items, "next_cursor": next_cursor}, read.position)
 
 
 def _before(cursor: str | None, of_list: str) -> int:

@@ -172,8 +172,10 @@ def test_pages_neither_skip_nor_repeat_while_others_write(read: Deployment) -> N
 def test_who_holds_an_etag_is_told_when_something_changed(read: Deployment) -> None:
     creator, fan = read.creator(), read.fan()
     paid(read, fan, creator)
-    earnings = f"/creators/{creator.id}/earnings"
-    for caller, path in ((creator, earnings), (fan, "/me/payments"), (fan, "/me/invoices")):
+    of_creator = ("earnings", "transactions", "subscribers", "payouts", "statements")
+    asked = [(creator, f"/creators/{creator.id}/{name}") for name in of_creator]
+    asked += [(fan, path) for path in ("/me/payments", "/me/invoices", "/subscriptions")]
+    for caller, path in asked:
         now(read, caller, path)
         tag = ask(read, caller, path).headers["etag"]
         assert tag.startswith('W/"')
