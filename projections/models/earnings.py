@@ -79,8 +79,8 @@ TABLES: Final = """
 """
 ADD: Final = """
     INSERT INTO earnings_g{g} AS earned
-    SELECT * FROM unnest(%s::uuid[], %s::date[], %s::text[], %s::text[], %s::numeric[],
-                         %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[])
+    SELECT * FROM unnest(%b::uuid[], %b::date[], %b::text[], %b::text[], %s::numeric[],
+                         %s::numeric[], %s::numeric[], %s::numeric[], %b::bigint[])
     ON CONFLICT (creator_id, day, currency, source) DO UPDATE SET
         (gross, fee, vat, net, entries)
         = (earned.gross + excluded.gross, earned.fee + excluded.fee, earned.vat + excluded.vat,

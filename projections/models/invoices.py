@@ -74,14 +74,14 @@ TABLES: Final = """
     CREATE INDEX ON invoices_g{g} (creator_id, state, opened);
     CREATE INDEX ON invoices_g{g} (state, opened);
 """
-READ: Final = "SELECT * FROM invoices_g{g} WHERE invoice_id = ANY(%s::uuid[])"
+READ: Final = "SELECT * FROM invoices_g{g} WHERE invoice_id = ANY(%b::uuid[])"
 WRITE: Final = """
     INSERT INTO invoices_g{g}
     SELECT * FROM unnest(
-        %s::uuid[], %s::bigint[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::integer[],
-        %s::integer[], %s::text[], %s::bigint[], %s::bigint[], %s::bigint[], %s::timestamptz[],
-        %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[],
-        %s::timestamptz[], %s::timestamptz[], %s::integer[], %s::text[], %s::bigint[])
+        %b::uuid[], %b::bigint[], %b::uuid[], %b::uuid[], %b::uuid[], %b::text[], %b::integer[],
+        %b::integer[], %b::text[], %b::bigint[], %b::bigint[], %b::bigint[], %b::timestamptz[],
+        %b::timestamptz[], %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[],
+        %b::timestamptz[], %b::timestamptz[], %b::integer[], %b::text[], %b::bigint[])
     ON CONFLICT (invoice_id) DO UPDATE SET
         (count, currency, amount, credit, goodwill, issued_at, updated_at, state, reason,
          starts_at, ends_at, expires_at, ended_at, attempts, last_failure, credited)

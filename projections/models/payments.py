@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
@@ -74,10 +74,10 @@ TABLES: Final = """
 INSERT: Final = """
     INSERT INTO payments_g{g}
     SELECT * FROM unnest(
-        %s::uuid[], %s::bigint[], %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::uuid[],
-        %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::numeric[],
-        %s::numeric[], %s::numeric[], %s::numeric[], %s::timestamptz[], %s::timestamptz[],
-        %s::timestamptz[])
+        %b::uuid[], %b::bigint[], %b::uuid[], %b::uuid[], %b::text[], %b::text[], %b::uuid[],
+        %b::uuid[], %b::text[], %b::text[], %b::text[], %b::text[], %b::text[], %s::numeric[],
+        %s::numeric[], %s::numeric[], %s::numeric[], %b::timestamptz[], %b::timestamptz[],
+        %b::timestamptz[])
 """
 UPDATE: Final = """
     UPDATE payments_g{g} AS payment
@@ -86,7 +86,7 @@ UPDATE: Final = """
         provider_transaction = coalesce(change.provider_transaction, payment.provider_transaction),
         fee = coalesce(change.fee, payment.fee), vat = coalesce(change.vat, payment.vat),
         net = coalesce(change.net, payment.net)
-    FROM unnest(%s::uuid[], %s::text[], %s::timestamptz[], %s::timestamptz[], %s::text[],
+    FROM unnest(%b::uuid[], %b::text[], %b::timestamptz[], %b::timestamptz[], %b::text[],
                 %s::numeric[], %s::numeric[], %s::numeric[])
         AS change (payment_id, state, updated_at, ended_at, provider_transaction, fee, vat, net)
     WHERE payment.payment_id = change.payment_id
@@ -169,20 +169,22 @@ _OPEN: Final = frozenset({"submitting", "submitted", "submission_unknown", "auth
 
 def _changed(before: _Change | None, event: LedgerEvent) -> _Change:
     state = _STATES[type(event)]
-    change = replace(
-        before or _Change(state=state, updated_at=event.recorded_at),
+    ended_at = None if before is None else before.ended_at
+    provider_transaction = None if before is None else before.provider_transaction
+    split = None if before is None else before.split
+    if state not in _OPEN:
+        ended_at = event.recorded_at
+    if isinstance(event, PaymentSucceeded | PaymentReceivedAsCredit | PaymentMismatched):
+        provider_transaction = event.provider_transaction
+    elif isinstance(event, ReceiptsAllocated):
+        split = event.split
+    return _Change(
         state=state,
         updated_at=event.recorded_at,
+        ended_at=ended_at,
+        provider_transaction=provider_transaction,
+        split=split,
     )
-    if state not in _OPEN:
-        change = replace(change, ended_at=event.recorded_at)
-    match event:
-        case PaymentSucceeded() | PaymentReceivedAsCredit() | PaymentMismatched():
-            return replace(change, provider_transaction=event.provider_transaction)
-        case ReceiptsAllocated():
-            return replace(change, split=event.split)
-        case _:
-            return change
 
 
 def _update(payment_id: UUID, change: _Change) -> tuple[object, ...]:

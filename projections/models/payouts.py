@@ -73,15 +73,15 @@ TABLES: Final = """
     CREATE INDEX ON payouts_g{g} (provider, opened);
     CREATE INDEX ON payouts_g{g} (provider, state, opened);
 """
-READ: Final = "SELECT * FROM payouts_g{g} WHERE payout_id = ANY(%s::uuid[])"
+READ: Final = "SELECT * FROM payouts_g{g} WHERE payout_id = ANY(%b::uuid[])"
 WRITE: Final = """
     INSERT INTO payouts_g{g}
     SELECT * FROM unnest(
-        %s::uuid[], %s::bigint[], %s::uuid[], %s::text[], %s::bigint[], %s::bigint[],
-        %s::bigint[], %s::bigint[], %s::bigint[], %s::text[], %s::uuid[], %s::text[],
-        %s::boolean[], %s::integer[], %s::timestamptz[], %s::timestamptz[], %s::text[],
-        %s::integer[], %s::integer[], %s::text[], %s::text[], %s::integer[], %s::integer[],
-        %s::timestamptz[])
+        %b::uuid[], %b::bigint[], %b::uuid[], %b::text[], %b::bigint[], %b::bigint[],
+        %b::bigint[], %b::bigint[], %b::bigint[], %b::text[], %b::uuid[], %b::text[],
+        %b::boolean[], %b::integer[], %b::timestamptz[], %b::timestamptz[], %b::text[],
+        %b::integer[], %b::integer[], %b::text[], %b::text[], %b::integer[], %b::integer[],
+        %b::timestamptz[])
     ON CONFLICT (payout_id) DO UPDATE SET
         (updated_at, state, approvals, attempt, reason, provider_transaction, times_paid,
          times_returned, ended_at)

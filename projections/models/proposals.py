@@ -58,13 +58,13 @@ TABLES: Final = """
     CREATE INDEX ON proposals_g{g} (state, opened);
     CREATE INDEX ON proposals_g{g} (proposed_by, opened);
 """
-READ: Final = "SELECT * FROM proposals_g{g} WHERE proposal_id = ANY(%s::uuid[])"
+READ: Final = "SELECT * FROM proposals_g{g} WHERE proposal_id = ANY(%b::uuid[])"
 WRITE: Final = """
     INSERT INTO proposals_g{g}
     SELECT * FROM unnest(
-        %s::uuid[], %s::bigint[], %s::text[], %s::uuid[], %s::text[], %s::numeric[], %s::text[],
-        %s::boolean[], %s::text[], %s::timestamptz[], %s::text[], %s::text[], %s::timestamptz[],
-        %s::text[])
+        %b::uuid[], %b::bigint[], %b::text[], %b::uuid[], %b::text[], %s::numeric[], %b::text[],
+        %b::boolean[], %b::text[], %b::timestamptz[], %b::text[], %b::text[], %b::timestamptz[],
+        %b::text[])
     ON CONFLICT (proposal_id) DO UPDATE SET
         (state, decided_by, decided_at, rejected_because)
         = (excluded.state, excluded.decided_by, excluded.decided_at, excluded.rejected_because)
@@ -72,7 +72,7 @@ WRITE: Final = """
 # What is proposed was parked before: an event of a stream is never another one later.
 READ_PARKED: Final = """
     SELECT originator_id, originator_version, topic, state FROM ledger_events
-    WHERE originator_id = ANY(%s::uuid[]) AND topic = ANY(%s::text[])
+    WHERE originator_id = ANY(%b::uuid[]) AND topic = ANY(%b::text[])
 """
 _Parking = OverpaymentParked | PaymentMismatched | SurplusReceived | UnmatchedReceiptRecorded
 _PARKING: Final = [

@@ -72,16 +72,16 @@ TABLES: Final = """
     ) WITH (fillfactor = 80);
 """
 READ_SUBSCRIPTIONS: Final = """
-    SELECT * FROM recurring_subscriptions_g{g} WHERE subscription_id = ANY(%s::uuid[])
+    SELECT * FROM recurring_subscriptions_g{g} WHERE subscription_id = ANY(%b::uuid[])
 """
 WRITE_SUBSCRIPTIONS: Final = """
     INSERT INTO recurring_subscriptions_g{g}
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[], %s::boolean[])
+    SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::bigint[], %b::boolean[])
     ON CONFLICT (subscription_id) DO UPDATE SET
         (currency, monthly, active) = (excluded.currency, excluded.monthly, excluded.active)
 """
 READ_LAST_DAYS: Final = """
-    SELECT last.* FROM unnest(%s::uuid[], %s::text[]) AS wanted (creator_id, currency)
+    SELECT last.* FROM unnest(%b::uuid[], %b::text[]) AS wanted (creator_id, currency)
     CROSS JOIN LATERAL (
         SELECT * FROM recurring_days_g{g} AS days
         WHERE days.creator_id = wanted.creator_id AND days.currency = wanted.currency
@@ -90,8 +90,8 @@ READ_LAST_DAYS: Final = """
 """
 WRITE_DAYS: Final = """
     INSERT INTO recurring_days_g{g}
-    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::date[], %s::bigint[], %s::bigint[],
-                         %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[], %s::bigint[],
+    SELECT * FROM unnest(%b::uuid[], %b::text[], %b::date[], %b::bigint[], %b::bigint[],
+                         %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[], %b::bigint[],
                          %s::numeric[])
     ON CONFLICT (creator_id, currency, day) DO UPDATE SET
         (began, resumed, recovered, cancelled, expired, paused, active, recurring)

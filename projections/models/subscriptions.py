@@ -84,15 +84,15 @@ TABLES: Final = """
     CREATE INDEX ON subscriptions_g{g} (creator_id, tier_id, opened);
     CREATE INDEX ON subscriptions_g{g} (state, opened);
 """
-READ: Final = "SELECT * FROM subscriptions_g{g} WHERE subscription_id = ANY(%s::uuid[])"
+READ: Final = "SELECT * FROM subscriptions_g{g} WHERE subscription_id = ANY(%b::uuid[])"
 WRITE: Final = """
     INSERT INTO subscriptions_g{g}
     SELECT * FROM unnest(
-        %s::uuid[], %s::bigint[], %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::bigint[],
-        %s::text[], %s::text[], %s::integer[], %s::integer[], %s::text[], %s::text[],
-        %s::timestamptz[], %s::timestamptz[], %s::integer[], %s::timestamptz[], %s::timestamptz[],
-        %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::timestamptz[], %s::text[],
-        %s::uuid[], %s::timestamptz[])
+        %b::uuid[], %b::bigint[], %b::uuid[], %b::uuid[], %b::uuid[], %b::text[], %b::bigint[],
+        %b::text[], %b::text[], %b::integer[], %b::integer[], %b::text[], %b::text[],
+        %b::timestamptz[], %b::timestamptz[], %b::integer[], %b::timestamptz[], %b::timestamptz[],
+        %b::timestamptz[], %b::timestamptz[], %b::timestamptz[], %b::timestamptz[], %b::text[],
+        %b::uuid[], %b::timestamptz[])
     ON CONFLICT (subscription_id) DO UPDATE SET
         (tier_id, state, amount, currency, unit, count, price_version, method, updated_at,
          next_number, trial_ends_at, paid_until, cancel_at, pause_at, grace_until, ended_at,

@@ -53,8 +53,8 @@ TABLES: Final = """
 """
 ADD: Final = """
     INSERT INTO supporters_g{g} AS supporter
-    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::numeric[], %s::bigint[],
-                         %s::timestamptz[], %s::timestamptz[])
+    SELECT * FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %s::numeric[], %b::bigint[],
+                         %b::timestamptz[], %b::timestamptz[])
     ON CONFLICT (creator_id, currency, fan_id) DO UPDATE SET
         (paid, payments, first_at, last_at)
         = (supporter.paid + excluded.paid, supporter.payments + excluded.payments,
@@ -63,8 +63,8 @@ ADD: Final = """
 """
 ADD_BY_MONTH: Final = """
     INSERT INTO supporters_by_month_g{g} AS supporter
-    SELECT * FROM unnest(%s::uuid[], %s::text[], %s::uuid[], %s::date[], %s::numeric[],
-                         %s::bigint[], %s::timestamptz[], %s::timestamptz[])
+    SELECT * FROM unnest(%b::uuid[], %b::text[], %b::uuid[], %b::date[], %s::numeric[],
+                         %b::bigint[], %b::timestamptz[], %b::timestamptz[])
     ON CONFLICT (creator_id, currency, month, fan_id) DO UPDATE SET
         (paid, payments, first_at, last_at)
         = (supporter.paid + excluded.paid, supporter.payments + excluded.payments,

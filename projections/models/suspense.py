@@ -69,19 +69,19 @@ TABLES: Final = """
         excess bigint NOT NULL
     );
 """
-READ: Final = "SELECT * FROM suspense_g{g} WHERE stream_id = ANY(%s::uuid[])"
-READ_RETURNS: Final = "SELECT * FROM suspense_returns_g{g} WHERE refund_id = ANY(%s::uuid[])"
+READ: Final = "SELECT * FROM suspense_g{g} WHERE stream_id = ANY(%b::uuid[])"
+READ_RETURNS: Final = "SELECT * FROM suspense_returns_g{g} WHERE refund_id = ANY(%b::uuid[])"
 WRITE: Final = """
     INSERT INTO suspense_g{g}
     SELECT * FROM unnest(
-        %s::uuid[], %s::text[], %s::bigint[], %s::uuid[], %s::text[], %s::text[], %s::bigint[],
-        %s::text[], %s::text[], %s::timestamptz[], %s::timestamptz[])
+        %b::uuid[], %b::text[], %b::bigint[], %b::uuid[], %b::text[], %b::text[], %b::bigint[],
+        %b::text[], %b::text[], %b::timestamptz[], %b::timestamptz[])
     ON CONFLICT (stream_id, provider_transaction)
     DO UPDATE SET state = excluded.state, updated_at = excluded.updated_at
 """
 WRITE_RETURNS: Final = """
     INSERT INTO suspense_returns_g{g}
-    SELECT * FROM unnest(%s::uuid[], %s::uuid[], %s::text[], %s::bigint[])
+    SELECT * FROM unnest(%b::uuid[], %b::uuid[], %b::text[], %b::bigint[])
     ON CONFLICT (refund_id) DO UPDATE SET excess = excluded.excess
 """
 
