@@ -9,6 +9,8 @@ What took effect up to a time T is, in milliseconds however long the journal is:
 A late line is one recorded more than a minute after it took effect. Which of them surround T? They
 are kept by how late they are, to a power of four: those of one class took effect at most so long
 before they were recorded, so few are read that were recorded by T, whatever the latest of all is.
+The classes go to ten thousand years, the longest that two of our times can lie apart; of those of
+more than a hundred years all are read.
 Every term is bounded by a position, so the balance can be asked as it was known at a position or
 at a recorded time: what we thought last month that last year's balance was.
 """
@@ -54,14 +56,15 @@ READ_EFFECTIVE: Final = """
     ) AS soon
     CROSS JOIN LATERAL (
         SELECT sum(of_class.amount) AS amount
-        FROM generate_series(2, 16) AS lateness
+        FROM generate_series(2, 19) AS lateness
         CROSS JOIN LATERAL (
             SELECT sum(amount) AS amount FROM journal_lines
             WHERE journal_lines.account_id = account.account_id
               AND recorded_at - effective_at > interval '60 seconds'
               AND floor(log(4, extract(epoch FROM recorded_at - effective_at)))::integer = lateness
               AND effective_at <= %(effective)b
-              AND effective_at > %(effective)b - power(4, lateness + 1) * interval '1 second'
+              AND effective_at > CASE WHEN lateness > 15 THEN timestamptz '-infinity'
+                  ELSE %(effective)b - power(4, lateness + 1) * interval '1 second' END
               -- Added to, so that no index by position is thought to be the better way.
               AND position + 0 > moment.soon AND position + 0 <= %(position)b::bigint
         ) AS of_class

@@ -57,6 +57,9 @@ FORGET: Final = """
     RETURNING CASE WHEN inline THEN '{}' ELSE tables END
 """
 FORGET_TRACKING: Final = "DELETE FROM ledger_tracking WHERE application_name = %s"
+READ_STILL_RETIRED: Final = """
+    SELECT generation FROM read_models WHERE name = %s AND generation = %s AND state = 'retired'
+"""
 READ_RETIRED: Final = """
     SELECT name, generation FROM read_models
     WHERE state = 'retired' AND retired_at < now() - make_interval(secs => %s)
@@ -71,7 +74,11 @@ TRY_LOCK: Final = """
     SELECT pg_try_advisory_lock(
         hashtextextended('hesabu: read model ' || current_schema() || '.' || %s, 0))
 """
-"""Whoever builds a model holds it, for as long as they are connected."""
+"""Whoever builds or drops generations of a model holds it, for as long as they are connected."""
+UNLOCK: Final = """
+    SELECT pg_advisory_unlock(
+        hashtextextended('hesabu: read model ' || current_schema() || '.' || %s, 0))
+"""
 
 SET_DROP_TIMEOUT: Final = "SET LOCAL lock_timeout = '100ms'"
 """So long at most do those wait behind a drop who still read what is dropped."""
@@ -159,8 +166,9 @@ def _live_version(connection: psycopg.Connection[Any], model: type[ReadModel]) -
 def drop(connection: psycopg.Connection[Any], name: str, number: int) -> None:
     """Drop a generation's tables, whatever they were, in a transaction of its own.
 
-    Those of an inline model are emptied. Raises psycopg's `LockNotAvailable` when somebody reads
-    them: nobody is kept waiting behind it.
+    Those of an inline model are emptied; the caller holds the model's lock, or the rows of a next
+    generation, which lies in the same tables, would go too. Raises psycopg's `LockNotAvailable`
+    when somebody reads them: nobody is kept waiting behind it.
     """
     if connection.execute(READ_INLINE, (name, number)).fetchone() is not None:
         tables_of(number).empty(connection)
@@ -178,11 +186,21 @@ def drop_retired(
     connection: psycopg.Connection[Any], *, after_seconds: float = DROP_AFTER_SECONDS
 ) -> list[tuple[str, int]]:
     """Drop what nobody reads any more; those that somebody holds are dropped another time."""
-    dropped: list[tuple[str, int]] = []
-    for name, number in connection.execute(READ_RETIRED, (after_seconds,)).fetchall():
-        try:
-            drop(connection, name, number)
-        except psycopg.errors.LockNotAvailable:
-            continue
-        dropped.append((name, number))
-    return dropped
+    retired = connection.execute(READ_RETIRED, (after_seconds,)).fetchall()
+    return [(name, number) for name, number in retired if _drops(connection, name, number)]
+
+
+def _drops(connection: psycopg.Connection[Any], name: str, number: int) -> bool:
+    """Whether a retired generation was dropped, while nobody else built or dropped its model's."""
+    row = connection.execute(TRY_LOCK, (name,)).fetchone()
+    if row is None or not row[0]:
+        return False
+    try:
+        if connection.execute(READ_STILL_RETIRED, (name, number)).fetchone() is None:
+            return False
+        drop(connection, name, number)
+    except psycopg.errors.LockNotAvailable:
+        return False
+    finally:
+        connection.execute(UNLOCK, (name,))
+    return True

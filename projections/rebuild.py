@@ -260,8 +260,10 @@ class Rebuild:
         return True
 
     def _catch_up(self, connection: psycopg.Connection[Any], new: Generation, missing: int) -> None:
+        """Feed what is missing. Raises `BeingRebuiltError` when somebody else did meanwhile."""
         batch, last = self._feeder.read(new.position, [new.name], missing)
-        self._feeder.apply(connection, new, batch, last)
+        if last != new.position + missing or not self._feeder.apply(connection, new, batch, last):
+            raise BeingRebuiltError(new.name)
 
     def _hold(self, connection: psycopg.Connection[Any], live: Generation) -> int:
         """Keep the live generation where it is, until the transaction ends; its position."""

@@ -75,37 +75,44 @@ async def read_creator_events(
         return streamed(request, doors.event_streams, feed.events(), opened)
 
 
-async def _feed(doors: Doors, creator_id: UUID, after: int | None, opened: ExitStack) -> _Feed:
+async def _feed(
+    doors: Doors, creator_id: UUID, after: int | None, opened: ExitStack
+) -> CreatorFeed:
     if after is not None:
         await doors.reader.wait_for(after)
     follower = doors.event_streams.follower
     watch = await follower.watch(creator_id, after=after or 0)
     opened.callback(follower.unwatch, watch)
+    begun_at = watch.position
     missed: list[Arrival] | None = []
     if after is not None:
-        missed = await missed_arrivals(doors.reader, creator_id, after=after, until=watch.position)
+        missed = await missed_arrivals(doors.reader, creator_id, after=after, until=begun_at)
     balances = await doors.balances.of_creator(creator_id)
     if balances is None:
         raise CreatorNotFound
-    return _Feed(doors, watch, creator_id, balances, missed)
+    return CreatorFeed(doors, watch, creator_id, balances, missed, begun_at)
 
 
 @dataclass(slots=True)
-class _Feed:
-    """What one client is told: `missed` payments first, None if they are too many."""
+class CreatorFeed:
+    """What one client is told: `missed` payments first, None if they are too many.
+
+    They are those up to `begun_at`. The watch may have gone on since; what it was told of after
+    that comes later, so nothing sent before may have a later id.
+    """
 
     doors: Doors
     watch: Watch
     creator_id: UUID
     balances: CreatorBalances
     missed: list[Arrival] | None
+    begun_at: int
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Each event as it is sent. Raises `ReadUnavailable`."""
-        begun_at = self.watch.position
-        for sent in await self._payments(self.missed, begun_at):
+        for sent in await self._payments(self.missed, self.begun_at):
             yield sent
-        yield self._balance(begun_at)
+        yield self._balance(self.begun_at)
         while True:
             if not await self.watch.wait(self.doors.settings.event_stream_heartbeat_seconds):
                 yield KEEP_ALIVE

@@ -64,10 +64,11 @@ async def read_payment_events(
         follower = doors.event_streams.follower
         watch = await follower.watch(payment_id, after=after or 0)
         opened.callback(follower.unwatch, watch)
+        begun_at = watch.position
         read = await doors.payments.get(payment_id)
         if read is None or not is_involved(caller, read.payment):
             raise PaymentNotFound
-        feed = _Feed(doors, watch, read)
+        feed = _Feed(doors, watch, read, begun_at)
         return streamed(request, doors.event_streams, feed.events(), opened)
 
 
@@ -78,10 +79,11 @@ class _Feed:
     doors: Doors
     watch: Watch
     read: PaymentRead
+    begun_at: int
 
     async def events(self) -> AsyncGenerator[bytes, None]:
         """Each event as it is sent. Raises `ReadUnavailable`."""
-        yield self._status(self.watch.position)
+        yield self._status(self.begun_at)
         while True:
             if not await self.watch.wait(self.doors.settings.event_stream_heartbeat_seconds):
                 yield KEEP_ALIVE

@@ -19,7 +19,16 @@ MAJOR_VERSION_MIN: Final = 17
 """`transaction_timeout`, which bounds a turn, appeared in it."""
 DATABASE_FUNCTIONS: Final = "POSTGRES_ENABLE_DB_FUNCTIONS"
 SAFE_SETTINGS: Final = ("fsync", "full_page_writes", "synchronous_commit")
-APPEND_ONLY: Final = ("ledger_events", "turns", "journal_lines", "creator_subscriptions")
+APPEND_ONLY: Final = (
+    "ledger_events",
+    "turns",
+    # What is read, where it lies, and both together: each has rights of its own.
+    "journal_lines",
+    "journal_lines_odd",
+    "journal_lines_even",
+    "journal_lines_of_both_sides",
+    "creator_subscriptions",
+)
 
 
 class UnsafeDatabaseError(RuntimeError):

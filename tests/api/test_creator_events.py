@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from contextlib import ExitStack
 from itertools import islice
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -13,13 +15,22 @@ import httpx
 import pytest
 
 from api.auth import Role
+from api.routers.creator_events import CreatorFeed
 from api.tokens import issue_token
+from projections.balances import Balances
+from projections.following import Follower
+from projections.payments import Payments
+from projections.reader import Reader
 from tests.api.deployment import NET, Deployment, Person
 from tests.api.listening import Listener, Told, listening
 from tests.api.processes import wait_until
+from tests.builders import initiate_payment, register_creator, report_success
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from ledger.application import Ledger
+    from ledger.database.connections import BookLocation
 
 BEYOND: Final = 10**12
 """A position that no test's log reaches."""
@@ -308,3 +319,50 @@ def test_a_process_that_is_told_to_stop_ends_its_streams_and_itself(
             *_, last = _events(stream)
             assert (last.name, last.data) == ("end", {"reason": "server_stopping"})
         assert "Traceback" not in running.api.log_text()
+
+
+def test_what_is_told_first_names_no_later_event_that_was_not_told(
+    book: BookLocation, ledger: Ledger
+) -> None:
+    """A payment comes between the opening of a stream and its first words.
+
+    Were the balance told under the payment's position or a later one, whoever broke off right after
+    it would resume behind a payment that they never saw.
+    """
+    creator = uuid4()
+    registered = ledger.execute_one(register_creator(creator)).position
+
+    async def told() -> list[tuple[str, int]]:
+        async with Reader(book) as reader:
+            follower = Follower(book, reader)
+            try:
+                watch = await follower.watch(creator)
+                doors: Any = SimpleNamespace(
+                    payments=Payments(reader),
+                    balances=Balances(reader),
+                    settings=SimpleNamespace(event_stream_heartbeat_seconds=5.0),
+                )
+                before = await doors.balances.of_creator(creator)
+                feed = CreatorFeed(doors, watch, creator, before, [], watch.position)
+                payment = ledger.execute_one(initiate_payment(creator))
+                ledger.execute_one(report_success(payment.stream))
+                while watch.position < payment.position + 1:
+                    assert await watch.wait(5)
+                    await asyncio.sleep(0.01)
+                sent = [await anext(feed_events) for feed_events in [feed.events()] * 3]
+            finally:
+                await follower.close()
+        return [_name_and_id(each) for each in sent]
+
+    [first, payment, after] = asyncio.run(told())
+    paid_at = registered + 2
+    assert (first, payment, after) == (
+        ("balance", registered),
+        ("payment", paid_at),
+        ("balance", paid_at),
+    )
+
+
+def _name_and_id(sent: bytes) -> tuple[str, int]:
+    fields = dict(line.split(": ", 1) for line in sent.decode().strip().splitlines())
+    return fields["event"], int(fields["id"])

@@ -15,14 +15,15 @@ from ledger.database.migrate import migrate
 from ledger.database.roles import DatabaseRole
 from ledger.recorder import LOCK
 from ledger.replay import replay
+from projections import generations as generations_module
 from projections import journal_rebuild
 from projections import rebuild as rebuilding_module
 from projections.differences import Difference
-from projections.feeder import connect_to_fill
-from projections.generations import drop_retired
+from projections.feeder import Feeder, connect_to_fill
+from projections.generations import TRY_LOCK, UNLOCK, drop_retired
 from projections.journal_rebuild import JournalRebuild
 from projections.models.journal import JournalModel
-from projections.rebuild import DifferentError, StoppedError
+from projections.rebuild import BeingRebuiltError, DifferentError, StoppedError
 from tests.databases import Databases, rows, superuser, value
 from tests.invariants import assert_book_is_sound
 from tests.ledger.lifecycles.play import Clock, play
@@ -117,6 +118,56 @@ def test_what_was_retired_a_moment_ago_makes_room(book: BookLocation, ledger: Le
         book.database, "SELECT generation, state FROM read_models WHERE inline ORDER BY generation"
     ) == [(3, "retired"), (4, "live")]
     assert replay(book).ok
+
+
+def test_nothing_is_emptied_while_somebody_builds_into_the_same_side(
+    book: BookLocation, ledger: Ledger
+) -> None:
+    """The rows of the next generation lie where those of the one before the last do."""
+    pay(ledger, 5)
+    rebuild(book.database, JournalModel)
+    stale = said(book.database, "_odd")
+    rebuilders = BookLocation(book.database, DatabaseRole.REBUILDER)
+    with connect_to_fill(rebuilders) as builder, connect_to_fill(rebuilders) as dropper:
+        builder.execute(TRY_LOCK, ("journal",))
+        assert drop_retired(dropper, after_seconds=0) == []
+        assert said(book.database, "_odd") == stale
+        builder.execute(UNLOCK, ("journal",))
+        assert drop_retired(dropper, after_seconds=0) == [("journal", 1)]
+        # And it does not keep the lock.
+        assert builder.execute(TRY_LOCK, ("journal",)).fetchone() == (True,)
+
+
+def test_a_generation_that_is_not_retired_any_more_is_left_alone(
+    book: BookLocation, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was listed as retired, and by the time of its turn another lies in its tables."""
+    pay(ledger, 5)
+    rebuild(book.database, JournalModel)
+    monkeypatch.setattr(generations_module, "READ_RETIRED", "SELECT 'journal', 2 WHERE %s = 0")
+    with connect_to_fill(BookLocation(book.database, DatabaseRole.REBUILDER)) as dropper:
+        assert drop_retired(dropper, after_seconds=0) == []
+    assert replay(book).ok
+
+
+def test_what_somebody_else_has_fed_is_not_flipped(
+    book: BookLocation, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pay(ledger, 5)
+    monkeypatch.setattr(rebuilding_module, "BATCH", 5)
+    monkeypatch.setattr(Feeder, "apply", _refuse_after(2))
+    with pytest.raises(BeingRebuiltError):
+        rebuild(book.database, JournalModel)
+    assert generation_of(book.database, JournalModel).number == 1
+
+
+def _refuse_after(times: int) -> Any:  # noqa: ANN401 - a method
+    apply, calls = Feeder.apply, iter(range(100))
+
+    def refusing(self: Feeder, *arguments: Any) -> bool:  # noqa: ANN401 - its own
+        return next(calls) < times and apply(self, *arguments)
+
+    return refusing
 
 
 @pytest.mark.parametrize(

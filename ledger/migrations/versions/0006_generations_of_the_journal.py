@@ -79,6 +79,15 @@ CREATE TRIGGER live_stays BEFORE DELETE ON journal_lines_{name}
 CREATE TRIGGER live_stays BEFORE DELETE OR TRUNCATE ON balances_{name}
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change_of_live_side('{side}');
 
+-- Whoever builds generations may fill the side that nobody reads, and no other. Of the turn's own
+-- statements only the role is looked at.
+CREATE TRIGGER live_is_the_turns BEFORE INSERT ON journal_lines_{name}
+    FOR EACH STATEMENT WHEN (current_user = 'hesabu_rebuilder')
+    EXECUTE FUNCTION refuse_change_of_live_side('{side}');
+CREATE TRIGGER live_is_the_turns BEFORE INSERT OR UPDATE ON balances_{name}
+    FOR EACH STATEMENT WHEN (current_user = 'hesabu_rebuilder')
+    EXECUTE FUNCTION refuse_change_of_live_side('{side}');
+
 -- Whoever runs turns.
 GRANT SELECT, INSERT ON balances_{name}, journal_lines_{name}
     TO hesabu_app, hesabu_dispatcher, hesabu_clock;
@@ -101,7 +110,7 @@ BEGIN
     IF is_live THEN
         RAISE EXCEPTION '% on % refused: the ledger is append-only', TG_OP, TG_TABLE_NAME
             USING ERRCODE = 'restrict_violation',
-                  HINT = 'Only a generation that is not live can be emptied.';
+                  HINT = 'Only a generation that is not live can be filled or emptied.';
     END IF;
     RETURN NULL;
 END $$;

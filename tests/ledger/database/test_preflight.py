@@ -116,7 +116,16 @@ def test_coming_as_a_superuser_is_refused(database: DatabaseLocation) -> None:
 
 
 @pytest.mark.parametrize(
-    "table", ["ledger_events", "turns", "journal_lines", "creator_subscriptions"]
+    "table",
+    [
+        "ledger_events",
+        "turns",
+        "journal_lines",
+        "journal_lines_odd",
+        "journal_lines_even",
+        "journal_lines_of_both_sides",
+        "creator_subscriptions",
+    ],
 )
 @pytest.mark.parametrize("right", ["UPDATE", "DELETE", "TRUNCATE"])
 def test_any_right_to_change_what_is_recorded_is_refused(
