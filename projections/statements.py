@@ -16,7 +16,7 @@ from ledger.events import CreatorRegistered
 from projections.creator_taxes import READ_BOUNDS, SETTLED_AFTER, month_bounds
 from projections.cursor import InvalidCursor, decode_cursor, encode_cursor
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
-from projections.transactions import Transaction
+from projections.transactions import transaction
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
     from projections.reader import Reader
+    from projections.transactions import Transaction
 
 CURSOR: Final = "statement"
 LINE_MAX: Final = 32_767
@@ -227,24 +228,7 @@ async def statement_lines(
             "limit": limit + 1,
         },
     )
-    items = [
-        Transaction(
-            position=position,
-            line=line,
-            account=account.rpartition(":")[2],
-            currency=currency,
-            amount=normal_balance(account, amount),
-            balance=normal_balance(account, int(balance)),
-            recorded_at=recorded_at,
-            effective_at=effective_at,
-            topic=topic,
-            stream_id=stream_id,
-        )
-        for (
-            position, line, account, currency, amount, balance, recorded_at, effective_at, topic,
-            stream_id,
-        ) in rows[:limit]
-    ]  # fmt: skip
+    items = [transaction(row) for row in rows[:limit]]
     if len(rows) <= limit:
         return LinesPage(items, None)
     place = (month.up_to, items[-1].position, items[-1].line)

@@ -100,7 +100,7 @@ async def transactions_page(
     )
     if not rows:
         return None
-    items = [_transaction(row) for row in rows[:limit] if row[1] is not None]
+    items = [transaction(row[1:]) for row in rows[:limit] if row[1] is not None]
     more = len(rows) > limit
     return TransactionPage(
         position=rows[0][0],
@@ -122,8 +122,9 @@ async def transaction_pages(reader: Reader, creator_id: UUID) -> AsyncIterator[T
             break
 
 
-def _transaction(row: tuple[Any, ...]) -> Transaction:
-    _, position, line, account, currency, amount, balance, recorded_at, effective_at, *cause = row
+def transaction(row: tuple[Any, ...]) -> Transaction:
+    """A line of a creator's account, from its columns in the order of `READ_TRANSACTIONS`."""
+    position, line, account, currency, amount, balance, recorded_at, effective_at, *cause = row
     topic, stream_id = cause
     return Transaction(
         position=position,

@@ -7,37 +7,32 @@ from uuid import UUID
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from api.aggregates import creator_now
 from api.doors import doors_of
 from api.responses import Success
+from api.routers.listing_parts import (
+    ListedInvoice,
+    ListedPayment,
+    listed_invoice,
+    listed_payment,
+    split_of,
+)
 from api.routers.parts import SplitData, own_creator, router
 from api.routers.payout_parts import CreatorOrAdmin
 from api.routers.search_parts import CONDITIONAL_OF_CREATORS, AskedPage, AskedTimes, listed
-from ledger.events import InvoiceKind
-from ledger.money import Money
-from projections.models.invoices import FoundInvoice, InvoicesModel, search_invoices
+from projections.models.invoices import InvoicesModel, search_invoices
 from projections.models.payments import FoundPayment, PaymentsModel, search_payments
 from projections.payments import PaymentStanding
 
 routes = router("/creators/{creator_id}", "creators")
 
 
-class ReceivedPaymentData(BaseModel):
+class ReceivedPaymentData(ListedPayment):
     """A payment to the creator; amounts in minor units."""
 
-    id: UUID
-    state: PaymentStanding
-    purpose: Literal["tip", "purchase", "invoice"]
-    reference: str | None
-    subscription_id: UUID | None
-    invoice_id: UUID | None
-    method: Literal["phone", "card", "till", "credit"]
-    money: Money
     split: SplitData
-    initiated_at: AwareDatetime
-    ended_at: AwareDatetime | None
 
 
 class ReceivedPaymentsData(BaseModel):
@@ -48,31 +43,10 @@ class ReceivedPaymentsData(BaseModel):
     position: int
 
 
-class IssuedInvoiceData(BaseModel):
-    """An invoice to a subscriber, for `count` periods from `number` on.
-
-    `credited` minor units of it became the subscriber's credit again.
-    """
-
-    id: UUID
-    state: Literal["open", "paid", "void"]
-    subscription_id: UUID
-    kind: InvoiceKind
-    number: int
-    count: int
-    money: Money
-    credited: int
-    reason: str | None
-    starts_at: AwareDatetime | None
-    ends_at: AwareDatetime | None
-    issued_at: AwareDatetime
-    ended_at: AwareDatetime | None
-
-
 class IssuedInvoicesData(BaseModel):
     """Invoices, newest first; `next_cursor` is null on the last page."""
 
-    items: list[IssuedInvoiceData]
+    items: list[ListedInvoice]
     next_cursor: str | None
     position: int
 
@@ -122,38 +96,8 @@ async def read_issued_invoices(
     page = await search_invoices(
         doors.models[InvoicesModel], creator_id=creator_id, state=state, **asked._asdict()
     )
-    return listed(request, page, _invoice)
+    return listed(request, page, listed_invoice)
 
 
 def _payment(found: FoundPayment) -> dict[str, Any]:
-    return {
-        "id": found.payment_id,
-        "state": found.state,
-        "purpose": found.purpose,
-        "reference": found.reference,
-        "subscription_id": found.subscription_id,
-        "invoice_id": found.invoice_id,
-        "method": found.method,
-        "money": {"amount": found.amount, "currency": found.currency},
-        "split": {"fee": found.fee, "vat": found.vat, "net": found.net},
-        "initiated_at": found.initiated_at,
-        "ended_at": found.ended_at,
-    }
-
-
-def _invoice(found: FoundInvoice) -> dict[str, Any]:
-    return {
-        "id": found.invoice_id,
-        "state": found.state,
-        "subscription_id": found.subscription_id,
-        "kind": found.kind,
-        "number": found.number,
-        "count": found.count,
-        "money": {"amount": found.amount, "currency": found.currency},
-        "credited": found.credited,
-        "reason": found.reason,
-        "starts_at": found.starts_at,
-        "ends_at": found.ends_at,
-        "issued_at": found.issued_at,
-        "ended_at": found.ended_at,
-    }
+    return {**listed_payment(found), "split": split_of(found)}

@@ -20,6 +20,7 @@ from api.doors import doors_of
 from api.errors import ApiError
 from api.responses import Success, documented, success
 from api.routers.parts import (
+    MONTH,
     Body,
     IdempotencyKeyHeader,
     canonical,
@@ -50,7 +51,7 @@ class NewDocument(Body):
     """Which document to issue; the month must have ended in the book's time zone."""
 
     kind: Kind
-    month: Annotated[str, Field(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+    month: Annotated[str, Field(pattern=MONTH, examples=["2026-11"])]
 
 
 class LineData(BaseModel):

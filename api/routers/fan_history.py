@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from fastapi import Request
@@ -14,36 +14,33 @@ from api.conditional import tagged
 from api.doors import doors_of
 from api.errors import ApiError
 from api.responses import NOT_MODIFIED, Success, documented
+from api.routers.listing_parts import (
+    ListedInvoice,
+    ListedPayment,
+    Method,
+    Purpose,
+    listed_invoice,
+    listed_payment,
+)
 from api.routers.parts import router
 from api.routers.search_parts import CONDITIONAL, AskedPage, AskedTimes, listed
 from api.routers.subscription_parts import Fan, FanOrAdmin
 from ledger.errors import PaymentNotFound
-from ledger.events import InvoiceKind
 from ledger.flows import RefundState
 from ledger.money import Money
 from projections.models.invoices import FoundInvoice, InvoicesModel, search_invoices
 from projections.models.payments import FoundPayment, PaymentsModel, search_payments
-from projections.payments import PaymentStanding, PaymentView
+from projections.payments import PaymentView
 
 routes = router("", "me")
 
 
-class MyPaymentData(BaseModel):
+class MyPaymentData(ListedPayment):
     """A payment of the fan's; `provider_transaction` is the one that paid it."""
 
-    id: UUID
-    state: PaymentStanding
     creator_id: UUID
-    purpose: Literal["tip", "purchase", "invoice"]
-    reference: str | None
-    subscription_id: UUID | None
-    invoice_id: UUID | None
-    method: Literal["phone", "card", "till", "credit"]
     provider: str
     provider_transaction: str | None
-    money: Money
-    initiated_at: AwareDatetime
-    ended_at: AwareDatetime | None
 
 
 class MyPaymentsData(BaseModel):
@@ -54,33 +51,20 @@ class MyPaymentsData(BaseModel):
     position: int
 
 
-class MyInvoiceData(BaseModel):
-    """An invoice for `count` periods from `number` on; amounts in minor units.
+class MyInvoiceData(ListedInvoice):
+    """An invoice to the fan; amounts in minor units.
 
     Of `money`, `credit` and `goodwill` are the fan's credit's, and `cash` is the rest. `attempts`
-    counts how often it was asked for; `credited` of it became credit again.
+    counts how often it was asked for.
     """
 
-    id: UUID
-    state: Literal["open", "paid", "void"]
-    subscription_id: UUID
     creator_id: UUID
-    kind: InvoiceKind
-    number: int
-    count: int
-    money: Money
     credit: int
     goodwill: int
     cash: int
-    credited: int
     attempts: int
     last_failure: str | None
-    reason: str | None
-    starts_at: AwareDatetime | None
-    ends_at: AwareDatetime | None
-    issued_at: AwareDatetime
     expires_at: AwareDatetime | None
-    ended_at: AwareDatetime | None
 
 
 class MyInvoicesData(BaseModel):
@@ -108,11 +92,11 @@ class PaymentReceiptData(BaseModel):
     payment_id: UUID
     fan_id: UUID
     creator_id: UUID
-    purpose: Literal["tip", "purchase", "invoice"]
+    purpose: Purpose
     reference: str | None
     subscription_id: UUID | None
     invoice_id: UUID | None
-    method: Literal["phone", "card", "till", "credit"]
+    method: Method
     transactions: list[PayingTransactionData]
     money: Money
     refunded: int
@@ -161,44 +145,23 @@ async def read_receipt(payment_id: UUID, caller: FanOrAdmin, request: Request) -
 
 def _payment(found: FoundPayment) -> dict[str, Any]:
     return {
-        "id": found.payment_id,
-        "state": found.state,
+        **listed_payment(found),
         "creator_id": found.creator_id,
-        "purpose": found.purpose,
-        "reference": found.reference,
-        "subscription_id": found.subscription_id,
-        "invoice_id": found.invoice_id,
-        "method": found.method,
         "provider": found.provider,
         "provider_transaction": found.provider_transaction,
-        "money": {"amount": found.amount, "currency": found.currency},
-        "initiated_at": found.initiated_at,
-        "ended_at": found.ended_at,
     }
 
 
 def _invoice(found: FoundInvoice) -> dict[str, Any]:
     return {
-        "id": found.invoice_id,
-        "state": found.state,
-        "subscription_id": found.subscription_id,
+        **listed_invoice(found),
         "creator_id": found.creator_id,
-        "kind": found.kind,
-        "number": found.number,
-        "count": found.count,
-        "money": {"amount": found.amount, "currency": found.currency},
         "credit": found.credit,
         "goodwill": found.goodwill,
         "cash": found.cash,
-        "credited": found.credited,
         "attempts": found.attempts,
         "last_failure": found.last_failure,
-        "reason": found.reason,
-        "starts_at": found.starts_at,
-        "ends_at": found.ends_at,
-        "issued_at": found.issued_at,
         "expires_at": found.expires_at,
-        "ended_at": found.ended_at,
     }
 
 

@@ -73,6 +73,9 @@ def names_nobody(text: str) -> str:
     return text
 
 
+MONTH: Final = r"^20[0-9]{2}-(0[1-9]|1[0-2])$"
+"""A month of the book's time zone: 2026-11."""
+
 Reason = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=3, max_length=500),

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from api.conditional import tagged
 from api.errors import invalid
 from api.responses import NOT_MODIFIED, documented
-from api.routers.parts import Instant
+from api.routers.parts import MONTH, Instant
 from api.strict_json import DECEIVING
 from projections.cursor import CURSOR_LENGTH_MAX
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
@@ -67,7 +67,7 @@ def _day(value: object) -> object:
 
 
 Currency = Annotated[str, Query(pattern=r"^[A-Z]{3}$", examples=["KES"])]
-Month = Annotated[str, Query(pattern=r"^20[0-9]{2}-(0[1-9]|1[0-2])$", examples=["2026-11"])]
+Month = Annotated[str, Query(pattern=MONTH, examples=["2026-11"])]
 """A month of the book's time zone."""
 Day = Annotated[date, BeforeValidator(_day)]
 """A day of the book's time zone."""

@@ -11,6 +11,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.doors import doors_of
 from api.responses import Success
+from api.routers.listing_parts import ListedPayment, listed_payment, split_of
 from api.routers.parts import ProviderName, SplitData, router
 from api.routers.payout_parts import Admin, LegsData
 from api.routers.search_parts import CONDITIONAL, AskedPage, AskedTimes, SearchText, listed
@@ -27,24 +28,14 @@ from projections.payments import PaymentStanding
 routes = router("/admin", "admin")
 
 
-class FoundPaymentData(BaseModel):
+class FoundPaymentData(ListedPayment):
     """A payment; amounts in minor units. `provider_transaction` is the one that paid it."""
 
-    id: UUID
-    state: PaymentStanding
     fan_id: UUID
     creator_id: UUID
-    purpose: Literal["tip", "purchase", "invoice"]
-    reference: str | None
-    subscription_id: UUID | None
-    invoice_id: UUID | None
-    method: Literal["phone", "card", "till", "credit"]
     provider: str
     provider_transaction: str | None
-    money: Money
     split: SplitData
-    initiated_at: AwareDatetime
-    ended_at: AwareDatetime | None
     updated_at: AwareDatetime
 
 
@@ -223,21 +214,12 @@ async def find_receipts(
 
 def _payment(found: FoundPayment) -> dict[str, Any]:
     return {
-        "id": found.payment_id,
-        "state": found.state,
+        **listed_payment(found),
         "fan_id": found.fan_id,
         "creator_id": found.creator_id,
-        "purpose": found.purpose,
-        "reference": found.reference,
-        "subscription_id": found.subscription_id,
-        "invoice_id": found.invoice_id,
-        "method": found.method,
         "provider": found.provider,
         "provider_transaction": found.provider_transaction,
-        "money": {"amount": found.amount, "currency": found.currency},
-        "split": {"fee": found.fee, "vat": found.vat, "net": found.net},
-        "initiated_at": found.initiated_at,
-        "ended_at": found.ended_at,
+        "split": split_of(found),
         "updated_at": found.updated_at,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from api.conditional import matches, tagged
 from api.doors import doors_of
 from api.errors import ApiError, invalid
 from api.responses import NOT_MODIFIED, Success, documented
-from api.routers.parts import MinPosition, own_creator, router
+from api.routers.parts import MONTH, MinPosition, own_creator, router
 from api.routers.payout_parts import CreatorOrAdmin
 from api.statement_files import statement_csv, statement_pdf
 from ledger.errors import CreatorNotFound
@@ -40,9 +41,7 @@ PDF: Final = "application/pdf"
 PDF_LINES_MAX: Final = 5_000
 """About a hundred pages; nobody reads more, and a spreadsheet takes any number."""
 
-MonthName = Annotated[
-    str, Path(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", examples=["2026-11"], max_length=7)
-]
+MonthName = Annotated[str, Path(pattern=MONTH, examples=["2026-11"])]
 
 
 class StatementMonthsData(BaseModel):
@@ -193,7 +192,14 @@ async def _file(
         )
     whole = [line async for page in lines for line in page]
     created = whole[-1].recorded_at if whole else await doors.now()
-    file = statement_pdf(
-        creator_id, month, totals, whole, zone=doors.settings.time_zone, created=created
+    # A hundred pages take their time, in which others are to be answered.
+    file = await asyncio.to_thread(
+        statement_pdf,
+        creator_id,
+        month,
+        totals,
+        whole,
+        zone=doors.settings.time_zone,
+        created=created,
     )
     return Response(file, media_type=PDF, headers=headers)
