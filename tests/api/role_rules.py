@@ -34,6 +34,12 @@ class World:
     other_fan: Person
     other_creator: Person
 
+    def owners(self, *, own: bool) -> tuple[Person, Person]:
+        """The fan and the creator whose things a request is about."""
+        if own:
+            return self.callers[Role.FAN], self.callers[Role.CREATOR]
+        return self.other_fan, self.other_creator
+
 
 def same(status: int, *roles: Role) -> Rule:
     """It makes no difference whose it is."""
