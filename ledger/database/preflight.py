@@ -28,6 +28,8 @@ APPEND_ONLY: Final = (
     "journal_lines_even",
     "journal_lines_of_both_sides",
     "creator_subscriptions",
+    "access_records",
+    "token_revocations",
 )
 
 

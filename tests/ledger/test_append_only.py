@@ -25,10 +25,17 @@ from tests.subscription_builders import (
     subscribe,
 )
 
-APPEND_ONLY = ("ledger_events", "turns", "journal_lines_odd", "creator_subscriptions")
-"""Of the journal's two sides the one that is live in a new book."""
+APPEND_ONLY = (
+    "ledger_events",
+    "turns",
+    # Of the journal's two sides the one that is live in a new book.
+    "journal_lines_odd",
+    "creator_subscriptions",
+    "access_records",
+    "token_revocations",
+)
 CHANGES = {
-    "update": "UPDATE {table} SET {column} = {column} + 1",
+    "update": "UPDATE {table} SET {column} = {column}",
     "delete": "DELETE FROM {table}",
     "delete nothing": "DELETE FROM {table} WHERE false",
     "truncate": "TRUNCATE {table}",
@@ -41,8 +48,15 @@ COLUMNS = {
     "turns": "position",
     "journal_lines_odd": "position",
     "creator_subscriptions": "position",
+    "access_records": "status",
+    "token_revocations": "reason",
 }
-KEYS = {**COLUMNS, "journal_lines_odd": "position, line"}
+KEYS = {
+    **COLUMNS,
+    "journal_lines_odd": "position, line",
+    "access_records": "record_id",
+    "token_revocations": "revocation_id",
+}
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.RestrictViolation)
 """By a role's rights; or because a side of the journal is live, which a rebuilder may not touch."""
 EVERYBODY = [role for role in DatabaseRole if role is not DatabaseRole.OWNER]
@@ -220,7 +234,7 @@ def test_no_table_of_the_book_is_left_without_a_decision(recorded: DatabaseLocat
     assert {name for (name,) in guarded} == set(APPEND_ONLY) | other_side
     balances = {"balances_odd", "balances_even", "balances_of_both_sides"}
     changing = {"idempotency_keys", "vault_entries", "inbox", "notifications"}
-    passing = {"dispatcher_tasks", "clock_due", "live_prompts"}
+    passing = {"dispatcher_tasks", "clock_due", "live_prompts", "rate_limit_windows"}
     library = {"ledger_tracking", "alembic_version"}
     # Made anew from the log at any time: they belong to the rebuilder, who has nothing else.
     listed = {"read_models", "rebuild_requests"}
