@@ -7,7 +7,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PYTHONDONTWRITEBYTECODE=1
 RUN python -m venv /opt/hesabu
 COPY requirements.txt /source/
 RUN /opt/hesabu/bin/python -m pip install --require-hashes --no-deps -r /source/requirements.txt
-COPY pyproject.toml LICENSE /source/
+COPY pyproject.toml LICENSE hesabu_verify.py /source/
 COPY ledger /source/ledger
 COPY projections /source/projections
 COPY api /source/api
