@@ -13,6 +13,7 @@ from api.database import book_location, book_time
 from api.doors import Doors
 from api.errors import install_error_handlers
 from api.event_streams import EventStreams
+from api.examples import add_examples
 from api.metrics import Metrics, served
 from api.middleware import RequestContext
 from api.one_time_codes import SECRET_NAME as CODES_SECRET
@@ -84,9 +85,11 @@ VERSION = "0.1.0"
 
 
 class _Api(FastAPI):
-    """FastAPI, but its document does not claim the 422 that is answered as 400 here."""
+    """FastAPI, but its document has examples, and not the 422 that is answered as 400 here."""
 
     def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is not None:
+            return self.openapi_schema
         document = super().openapi()
         for methods in document["paths"].values():
             for operation in methods.values():
@@ -94,6 +97,7 @@ class _Api(FastAPI):
                     del operation["responses"]["422"]
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)
+        add_examples(document)
         return document
 
 

@@ -26,6 +26,7 @@ from api.database import book_location, book_time, database_location
 from api.development import run_everything
 from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
+from api.error_page import error_page
 from api.log_follower import LogFollower
 from api.metrics import Metrics, served
 from api.notifications.registry import notifiers_of
@@ -167,11 +168,12 @@ def sandbox_operator(
 def docs(
     directory: Annotated[Path, typer.Option(help="Where the generated files go.")] = Path("docs"),
 ) -> None:
-    """Write the generated documentation: openapi.json and posting-rules.md under docs/."""
+    """Write the generated documentation: openapi.json, errors.md and posting-rules.md."""
     directory.mkdir(parents=True, exist_ok=True)
     document = create_app(_settings()).openapi()
     text = json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False)
     (directory / "openapi.json").write_text(text + "\n", encoding="utf-8")
+    (directory / "errors.md").write_text(error_page(document), encoding="utf-8")
     (directory / "posting-rules.md").write_text(posting_rules(), encoding="utf-8")
 
 

@@ -6,7 +6,7 @@ is never echoed.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import orjson
 import structlog
@@ -63,11 +63,36 @@ STATUS_OF: Final[tuple[tuple[type[LedgerError], int], ...]] = (
     (IdempotencyKeyReused, 422),
     (InvalidValue, 400),
     (DecisionFailed, 500),
+    (PositionNotReached, 409),
     (Unavailable, 503),
 )
 """The first class that an error is an instance of gives its status."""
 
-CODE_OF_STATUS: Final = {
+DoorCode = Literal[
+    "access_not_recorded",
+    "bad_signature",
+    "body_forgotten",
+    "body_too_large",
+    "forbidden",
+    "internal_error",
+    "invalid_json",
+    "method_not_allowed",
+    "month_not_over",
+    "no_receipt",
+    "not_found",
+    "nothing_to_document",
+    "pay_link_not_found",
+    "projection_not_found",
+    "provider_not_configured",
+    "rate_limited",
+    "statement_too_long",
+    "too_many_streams",
+    "unauthenticated",
+    "validation_error",
+]
+"""Every code that a door answers of itself; api/error_catalogue.py says what each is about."""
+
+CODE_OF_STATUS: Final[dict[int, DoorCode]] = {
     400: "validation_error",
     401: "unauthenticated",
     403: "forbidden",
@@ -77,7 +102,6 @@ CODE_OF_STATUS: Final = {
     415: "validation_error",
     429: "rate_limited",
     500: "internal_error",
-    503: "unavailable",
 }
 
 
@@ -94,14 +118,14 @@ class ApiError(HTTPException):
     def __init__(
         self,
         status_code: int,
-        code: str,
+        code: DoorCode,
         message: str,
         *,
         details: Sequence[FieldError] = (),
         headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(status_code=status_code, detail=message, headers=headers)
-        self.code = code
+        self.code: DoorCode = code
         self.details = details
 
 
@@ -115,9 +139,9 @@ def invalid(field: str, message: str) -> ApiError:
     )
 
 
-def status_of(error: LedgerError) -> int:
-    """The HTTP status of a ledger error."""
-    return next((status for cls, status in STATUS_OF if isinstance(error, cls)), 400)
+def status_of(error: type[LedgerError]) -> int:
+    """The HTTP status of a kind of ledger error."""
+    return next((status for kind, status in STATUS_OF if issubclass(error, kind)), 400)
 
 
 def error_response(
@@ -149,9 +173,10 @@ def ledger_error_response(
 ) -> Response:
     """A refusal or failure of the ledger."""
     headers = dict(headers or {})
-    if isinstance(error, Overloaded | ReadModelBehind | ReadModelMissing):
+    if isinstance(error, Overloaded | ReadUnavailable | ReadModelBehind | ReadModelMissing):
         headers["Retry-After"] = "1"
-    return error_response(request, status_of(error), error.code, error.message, headers=headers)
+    status = status_of(type(error))
+    return error_response(request, status, error.code, error.message, headers=headers)
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -170,7 +195,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http(request: Request, error: HTTPException) -> Response:
-        code = CODE_OF_STATUS.get(error.status_code, "error")
+        code = CODE_OF_STATUS.get(error.status_code, "validation_error")
         details: Sequence[FieldError] = ()
         if isinstance(error, ApiError):
             code, details = error.code, error.details
@@ -179,21 +204,10 @@ def install_error_handlers(app: FastAPI) -> None:
             request, error.status_code, code, error.detail, details=details, headers=headers
         )
 
-    @app.exception_handler(ReadUnavailable)
-    async def _unavailable(request: Request, _error: ReadUnavailable) -> Response:
-        return error_response(
-            request, 503, "unavailable", "The ledger's database cannot be reached. Try again.",
-            headers={"Retry-After": "1"},
-        )  # fmt: skip
-
     @app.exception_handler(InvalidCursor)
     async def _cursor(request: Request, error: InvalidCursor) -> Response:
         detail = FieldError("cursor", error.message)
         return error_response(request, 400, error.code, error.message, details=[detail])
-
-    @app.exception_handler(PositionNotReached)
-    async def _position(request: Request, error: PositionNotReached) -> Response:
-        return error_response(request, 409, "position_not_reached", str(error))
 
     @app.exception_handler(Exception)
     async def _unexpected(request: Request, error: Exception) -> Response:

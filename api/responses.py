@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar
 
 import orjson
 from fastapi.responses import Response
 from pydantic import BaseModel
+
+from api.error_catalogue import DOORS, EXAMPLES
+from api.errors import DoorCode, status_of
+from api.refusals import REFUSALS
+from ledger.commands import Command
+from ledger.errors import (
+    IdempotencyKeyReused,
+    InvalidValue,
+    LedgerError,
+    NothingRecorded,
+    OutcomeUnknown,
+    Overloaded,
+    Unavailable,
+)
+from projections.live import ReadModelBehind, ReadModelMissing
+from projections.reader import PositionNotReached
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Data = TypeVar("Data")
 
@@ -55,12 +74,64 @@ def success(
     )
 
 
-def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The error answers that a route declares, by status."""
+Answer = int | DoorCode | type[LedgerError] | type[Command]
+"""An error that a route may answer: by its class or code, all of a command's, or by status what
+every route with a body (413) or an idempotency key (422) has in common."""
+
+ALWAYS: Final[tuple[Answer, ...]] = (
+    *("validation_error", "unauthenticated", "forbidden", "internal_error"),
+    Unavailable,
+)
+WITH_BODY: Final[tuple[Answer, ...]] = ("body_too_large", "invalid_json")
+FAILED_WRITE: Final[tuple[Answer, ...]] = (
+    *(InvalidValue, NothingRecorded, OutcomeUnknown),
+    Overloaded,
+)
+WITH_KEY: Final[tuple[Answer, ...]] = (IdempotencyKeyReused, *FAILED_WRITE)
+READ_MODEL: Final[tuple[Answer, ...]] = (
+    *(ReadModelBehind, ReadModelMissing),
+    PositionNotReached,
+)
+"""Of a route that asks a read model."""
+
+
+def documented(*given: Answer) -> dict[int | str, dict[str, Any]]:
+    """The error answers that a route with a token declares, by status."""
+    return answers(*ALWAYS, *given)
+
+
+def answers(*given: Answer) -> dict[int | str, dict[str, Any]]:
+    """These error answers by status, with an example of each code."""
+    codes: dict[int, set[str]] = {}
+    for answer in given:
+        for status, code in _codes(answer):
+            codes.setdefault(status, set()).add(code)
     return {
-        status: {"model": Failure, "description": DESCRIPTIONS[status]}
-        for status in (400, 401, 403, 500, 503, *statuses)
+        status: {
+            "model": Failure,
+            "description": DESCRIPTIONS[status],
+            "content": {
+                "application/json": {
+                    "examples": {code: {"$ref": f"{EXAMPLES}{code}"} for code in sorted(found)}
+                }
+            },
+        }
+        for status, found in sorted(codes.items())
     }
+
+
+def _codes(answer: Answer) -> Iterator[tuple[int, str]]:
+    """Statuses and codes of one that was given."""
+    if isinstance(answer, str):
+        yield DOORS[answer].status, answer
+    elif isinstance(answer, int):
+        for each in {413: WITH_BODY, 422: WITH_KEY}[answer]:
+            yield from _codes(each)
+    elif issubclass(answer, LedgerError):
+        yield status_of(answer), answer.code
+    else:
+        for error in REFUSALS[answer]:
+            yield from _codes(error)
 
 
 NOT_MODIFIED: dict[int | str, dict[str, Any]] = {

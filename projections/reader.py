@@ -61,7 +61,7 @@ READ_POSITION_AT: Final = """
 class ReadUnavailable(Unavailable):
     """The ledger cannot be read at the moment. Try again."""
 
-    code = "read_unavailable"
+    code = "unavailable"
 
 
 class PositionNotReached(LedgerError):

@@ -50,7 +50,7 @@ class NewCreator(Body):
     "/creators",
     status_code=201,
     response_model=Success[CreatorData],
-    responses=documented(409, 413, 422),
+    responses=documented(RegisterCreator, 413, 422),
 )
 async def register_creator(
     body: NewCreator, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -80,7 +80,7 @@ async def register_creator(
 @routes.put(
     "/creators/{creator_id}/fee-plan",
     response_model=Success[CreatorData],
-    responses=documented(404, 413, 422),
+    responses=documented(AssignFeePlan, 413, 422),
 )
 async def assign_fee_plan(
     creator_id: UUID,

@@ -17,9 +17,10 @@ from api.routers.parts import Position, router
 from ledger.errors import NotFound
 from ledger.money import CurrencyCode
 from projections.account_entries import entries_page
+from projections.cursor import InvalidCursor
 from projections.effective_balances import effective_balance
 from projections.event_log import EventFilter, LoggedEvent, event_pages, events_page, stream_as_of
-from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX, PositionNotReached
 from projections.trial_balance import accounts_page, trial_balance
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ class TrialBalanceData(BaseModel):
 @routes.get(
     "/events",
     response_model=Success[EventsData],
-    responses={**documented(), 200: {"content": {NDJSON: {}}}},
+    responses={**documented(InvalidCursor), 200: {"content": {NDJSON: {}}}},
 )
 async def read_events(  # noqa: PLR0917 - query parameters, by name
     _caller: Auditor,
@@ -163,7 +164,9 @@ async def read_events(  # noqa: PLR0917 - query parameters, by name
 
 
 @routes.get(
-    "/streams/{stream_id}", response_model=Success[EventsData], responses=documented(404, 409)
+    "/streams/{stream_id}",
+    response_model=Success[EventsData],
+    responses=documented(NotFound, PositionNotReached),
 )
 async def read_stream(
     stream_id: UUID,
@@ -192,7 +195,11 @@ async def read_stream(
     )
 
 
-@routes.get("/accounts", response_model=Success[AccountsData], responses=documented(409))
+@routes.get(
+    "/accounts",
+    response_model=Success[AccountsData],
+    responses=documented(InvalidCursor, PositionNotReached),
+)
 async def read_accounts(  # noqa: PLR0917 - query parameters, by name
     _caller: Auditor,
     request: Request,
@@ -217,7 +224,7 @@ async def read_accounts(  # noqa: PLR0917 - query parameters, by name
 @routes.get(
     "/accounts/{account}/entries",
     response_model=Success[EntriesData],
-    responses=documented(404, 409),
+    responses=documented(NotFound, InvalidCursor, PositionNotReached),
 )
 async def read_entries(
     account: str,
@@ -250,7 +257,7 @@ async def read_entries(
 @routes.get(
     "/accounts/{account}/balance",
     response_model=Success[EffectiveBalanceData],
-    responses=documented(404, 409),
+    responses=documented(NotFound, PositionNotReached),
 )
 async def read_effective_balance(  # noqa: PLR0917 - query parameters, by name
     account: str,
@@ -275,7 +282,11 @@ async def read_effective_balance(  # noqa: PLR0917 - query parameters, by name
     return success(found)
 
 
-@routes.get("/trial-balance", response_model=Success[TrialBalanceData], responses=documented(409))
+@routes.get(
+    "/trial-balance",
+    response_model=Success[TrialBalanceData],
+    responses=documented(PositionNotReached),
+)
 async def read_trial_balance(
     _caller: Auditor,
     request: Request,

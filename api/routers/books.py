@@ -159,14 +159,16 @@ class FactData(BaseModel):
     position: int
 
 
-RECORDED: Final[dict[str, Any]] = {
-    "status_code": 201,
-    "response_model": Success[FactData],
-    "responses": documented(409, 413, 422),
-}
+def recorded(command: type[BooksRequest]) -> dict[str, Any]:
+    """What a route declares that records by this command what a statement says."""
+    return {
+        "status_code": 201,
+        "response_model": Success[FactData],
+        "responses": documented(command, 413, 422),
+    }
 
 
-@routes.post("/settlements", **RECORDED)
+@routes.post("/settlements", **recorded(RecordSettlement))
 async def record_settlement(
     body: SettlementBody, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -190,7 +192,7 @@ async def record_settlement(
     return await _record(request, command)
 
 
-@routes.post("/wallet-fundings", **RECORDED)
+@routes.post("/wallet-fundings", **recorded(FundWallet))
 async def record_wallet_funding(
     body: WalletFundingBody, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -203,7 +205,7 @@ async def record_wallet_funding(
     return await _record(request, command)
 
 
-@routes.post("/bank-charges", **RECORDED)
+@routes.post("/bank-charges", **recorded(RecordBankCharge))
 async def record_bank_charge(
     body: MoneyBody, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -212,7 +214,7 @@ async def record_bank_charge(
     return await _record(request, RecordBankCharge(money=body.money, **stated))
 
 
-@routes.post("/tax-remittances", **RECORDED)
+@routes.post("/tax-remittances", **recorded(RemitTax))
 async def record_tax_remittance(
     body: TaxRemittanceBody, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -221,7 +223,7 @@ async def record_tax_remittance(
     return await _record(request, RemitTax(tax=body.tax, money=body.money, **stated))
 
 
-@routes.post("/withdrawals", **RECORDED)
+@routes.post("/withdrawals", **recorded(WithdrawEarnings))
 async def record_withdrawal(
     body: MoneyBody, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -230,7 +232,7 @@ async def record_withdrawal(
     return await _record(request, WithdrawEarnings(money=body.money, **stated))
 
 
-@routes.post("/capital", **RECORDED)
+@routes.post("/capital", **recorded(AddCapital))
 async def record_capital(
     body: MoneyBody, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -239,7 +241,7 @@ async def record_capital(
     return await _record(request, AddCapital(money=body.money, **stated))
 
 
-@routes.post("/exchanges", **RECORDED)
+@routes.post("/exchanges", **recorded(ExchangeCurrency))
 async def record_exchange(
     body: ExchangeBody, caller: Admin, key: IdempotencyKeyHeader, request: Request
 ) -> Response:

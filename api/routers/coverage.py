@@ -13,6 +13,7 @@ from api.doors import doors_of
 from api.responses import Success, documented, success
 from api.routers.parts import Position, router
 from projections.coverage import CurrencyCoverage, coverage
+from projections.reader import PositionNotReached
 
 routes = router("/admin", "books")
 
@@ -68,7 +69,9 @@ class CoverageData(BaseModel):
     position: int
 
 
-@routes.get("/coverage", response_model=Success[CoverageData], responses=documented(409))
+@routes.get(
+    "/coverage", response_model=Success[CoverageData], responses=documented(PositionNotReached)
+)
 async def read_coverage(
     _caller: Admin, request: Request, as_of_position: Position = None
 ) -> Response:

@@ -34,6 +34,7 @@ from api.routers.creators import CreatorOrAdmin, rendered_balance
 from api.routers.parts import own_creator, router
 from ledger.errors import CreatorNotFound
 from projections.following import Arrival, missed_arrivals
+from projections.reader import PositionNotReached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -51,7 +52,7 @@ STREAM = documented_stream('event: balance\ndata: {"creator_id": "…", "balance
     "",
     status_code=200,
     response_class=Response,
-    responses={**documented(404, 409, 429), **STREAM},
+    responses={**documented(CreatorNotFound, PositionNotReached, "too_many_streams"), **STREAM},
 )
 async def read_creator_events(
     creator_id: UUID,

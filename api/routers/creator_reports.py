@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 from api.aggregates import creator_now
 from api.conditional import tagged
 from api.doors import doors_of
-from api.responses import Success
+from api.responses import NOT_MODIFIED, READ_MODEL, Success, documented
 from api.routers.parts import own_creator, router
 from api.routers.payout_parts import CreatorOrAdmin
 from api.routers.report_parts import AskedDays, bounded, currency_or_own
@@ -24,7 +24,14 @@ from api.routers.search_parts import (
     ModelPosition,
     Month,
 )
-from projections.models.earnings import Earned, EarningsModel, EarningsPeriod, earnings
+from ledger.errors import CreatorNotFound
+from projections.models.earnings import (
+    Earned,
+    EarningsModel,
+    EarningsPeriod,
+    RangeTooLong,
+    earnings,
+)
 from projections.models.supporters import Supporter, SupportersModel, top_supporters
 from projections.reader import PAGE_SIZE
 
@@ -92,7 +99,11 @@ class SupportersData(BaseModel):
     position: int
 
 
-@routes.get("/earnings", response_model=Success[EarningsData], responses=CONDITIONAL_OF_CREATORS)
+@routes.get(
+    "/earnings",
+    response_model=Success[EarningsData],
+    responses={**documented(*READ_MODEL, CreatorNotFound, RangeTooLong), **NOT_MODIFIED},
+)
 async def read_earnings(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,
     caller: CreatorOrAdmin,

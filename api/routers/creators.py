@@ -16,7 +16,8 @@ from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import MinPosition, Position, own_creator, router
 from ledger.errors import CreatorNotFound
 from projections.balances import CreatorBalances
-from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
+from projections.cursor import InvalidCursor
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, PositionNotReached
 from projections.transactions import transactions_page
 
 routes = router("/creators", "creators")
@@ -86,7 +87,7 @@ class TransactionsData(BaseModel):
 @routes.get(
     "/{creator_id}/balance",
     response_model=Success[BalanceData],
-    responses={**documented(404, 409), **NOT_MODIFIED},
+    responses={**documented(CreatorNotFound, PositionNotReached), **NOT_MODIFIED},
 )
 async def read_balance(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,
@@ -131,7 +132,7 @@ def rendered_balance(creator_id: UUID, found: CreatorBalances) -> dict[str, Any]
 @routes.get(
     "/{creator_id}/transactions",
     response_model=Success[TransactionsData],
-    responses={**documented(404, 409), **NOT_MODIFIED},
+    responses={**documented(CreatorNotFound, InvalidCursor, PositionNotReached), **NOT_MODIFIED},
 )
 async def read_transactions(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,

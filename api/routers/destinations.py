@@ -33,13 +33,9 @@ from api.routers.payout_parts import (
     rendered_destinations,
     rendered_schedule,
 )
-from ledger.commands import (
-    AddDestination,
-    RemoveDestination,
-    SetPayoutSchedule,
-    VerifyDestination,
-)
+from ledger.commands import AddDestination, RemoveDestination, SetPayoutSchedule, VerifyDestination
 from ledger.creator import Creator
+from ledger.errors import CreatorNotFound
 from ledger.money import Amount
 from ledger.outcome import Outcome
 
@@ -51,7 +47,7 @@ DAYS_OF_A_WEEK: Final = 7
 class NewDestination(Body):
     """A phone that is paid by mobile money. No payout goes there until it is verified."""
 
-    phone: Annotated[str, Field(max_length=16, examples=["+254700000000"])]
+    phone: Annotated[str, Field(max_length=16, examples=["+12025550100"])]
     provider: Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9_]+$")] = "sandbox"
 
 
@@ -72,7 +68,7 @@ class NewSchedule(Body):
     "/destinations",
     status_code=201,
     response_model=Success[DestinationAtData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(AddDestination, 413, 422),
 )
 async def add_destination(
     creator_id: UUID,
@@ -104,7 +100,9 @@ async def add_destination(
     return await _destination(request, outcome, destination_id, status=201)
 
 
-@routes.get("/destinations", response_model=Success[DestinationsData], responses=documented(404))
+@routes.get(
+    "/destinations", response_model=Success[DestinationsData], responses=documented(CreatorNotFound)
+)
 async def read_destinations(creator_id: UUID, caller: CreatorOrAdmin, request: Request) -> Response:
     """Where the creator may be paid, with masked phone numbers."""
     own_creator(caller, creator_id)
@@ -117,7 +115,7 @@ async def read_destinations(creator_id: UUID, caller: CreatorOrAdmin, request: R
 @routes.delete(
     "/destinations/{destination_id}",
     response_model=Success[DestinationsData],
-    responses=documented(404, 422),
+    responses=documented(RemoveDestination, 422),
 )
 async def remove_destination(
     creator_id: UUID,
@@ -146,7 +144,7 @@ async def remove_destination(
 @routes.post(
     "/destinations/{destination_id}/verify",
     response_model=Success[DestinationAtData],
-    responses=documented(404, 422),
+    responses=documented(VerifyDestination, 422),
 )
 async def verify_destination(
     creator_id: UUID,
@@ -169,7 +167,7 @@ async def verify_destination(
 @routes.put(
     "/payout-schedule",
     response_model=Success[ScheduleAtData],
-    responses=documented(404, 413, 422),
+    responses=documented(SetPayoutSchedule, 413, 422),
 )
 async def set_payout_schedule(
     creator_id: UUID,
@@ -198,7 +196,11 @@ async def set_payout_schedule(
     return success(data, headers=replay_headers(outcome))
 
 
-@routes.get("/payout-schedule", response_model=Success[ScheduleAtData], responses=documented(404))
+@routes.get(
+    "/payout-schedule",
+    response_model=Success[ScheduleAtData],
+    responses=documented(CreatorNotFound),
+)
 async def read_payout_schedule(
     creator_id: UUID, caller: CreatorOrAdmin, request: Request
 ) -> Response:

@@ -34,6 +34,7 @@ from ledger.commands import IssueDocument
 from ledger.document_numbers import series_id
 from ledger.errors import AlreadyExists, CreatorNotFound, DocumentNotFound
 from projections.creator_taxes import MonthNotOverError, creator_taxes, document_lines
+from projections.cursor import InvalidCursor
 from projections.documents import Document, document_about, document_numbered, documents_page
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
 
@@ -89,7 +90,7 @@ class DocumentsData(BaseModel):
     status_code=201,
     response_model=Success[DocumentData],
     responses={
-        **documented(404, 409, 413, 422),
+        **documented(IssueDocument, "month_not_over", "nothing_to_document", 413, 422),
         200: {"model": Success[DocumentData], "description": "It was issued before; here it is."},
     },
 )
@@ -146,7 +147,9 @@ async def issue_document(
 
 
 @routes.get(
-    "/{creator_id}/documents", response_model=Success[DocumentsData], responses=documented(404)
+    "/{creator_id}/documents",
+    response_model=Success[DocumentsData],
+    responses=documented(CreatorNotFound, InvalidCursor),
 )
 async def read_documents(
     creator_id: UUID,
@@ -167,7 +170,7 @@ async def read_documents(
 @routes.get(
     "/{creator_id}/documents/{number}",
     response_model=Success[DocumentData],
-    responses={**documented(404), 200: {"content": {PDF: {}}}},
+    responses={**documented(DocumentNotFound), 200: {"content": {PDF: {}}}},
 )
 async def read_document(
     creator_id: UUID,

@@ -16,6 +16,7 @@ from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import MinPosition, router
 from ledger.subscription import SubscriptionState
 from projections.entitlements import EntitlementsRead
+from projections.reader import PositionNotReached
 
 routes = router("/entitlements", "entitlements")
 
@@ -43,7 +44,9 @@ class EntitlementData(BaseModel):
 
 
 @routes.get(
-    "", response_model=Success[EntitlementData], responses={**documented(409), **NOT_MODIFIED}
+    "",
+    response_model=Success[EntitlementData],
+    responses={**documented(PositionNotReached), **NOT_MODIFIED},
 )
 async def read_entitlement(
     fan_id: UUID,

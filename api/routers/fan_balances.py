@@ -14,6 +14,7 @@ from api.doors import doors_of
 from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import MinPosition, router
 from projections.fan_balances import fan_balances
+from projections.reader import PositionNotReached
 
 routes = router("/fans", "fans")
 
@@ -43,7 +44,7 @@ class FanBalanceData(BaseModel):
 @routes.get(
     "/{fan_id}/balance",
     response_model=Success[FanBalanceData],
-    responses={**documented(409), **NOT_MODIFIED},
+    responses={**documented(PositionNotReached), **NOT_MODIFIED},
 )
 async def read_fan_balance(
     fan_id: UUID, _caller: Admin, request: Request, min_position: MinPosition = None

@@ -130,7 +130,7 @@ async def read_my_invoices(caller: Fan, request: Request, asked: AskedPage) -> R
 @routes.get(
     "/payments/{payment_id}/receipt",
     response_model=Success[PaymentReceiptData],
-    responses={**documented(404, 409), **NOT_MODIFIED},
+    responses={**documented(PaymentNotFound, "no_receipt"), **NOT_MODIFIED},
 )
 async def read_receipt(payment_id: UUID, caller: FanOrAdmin, request: Request) -> Response:
     """The receipt of a payment that succeeded. Another's is answered like one that is not there."""

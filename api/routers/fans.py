@@ -48,7 +48,7 @@ class NewPayment(Body):
         str | None,
         Field(max_length=64, pattern=r"^[A-Za-z0-9._:-]+$", description="What is purchased."),
     ] = None
-    phone: Annotated[str, Field(max_length=16, examples=["+254700000000"])]
+    phone: Annotated[str, Field(max_length=16, examples=["+12025550100"])]
     provider: Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9_]+$")] = "sandbox"
 
 
@@ -56,7 +56,7 @@ class NewPayment(Body):
     "",
     status_code=202,
     response_model=Success[PaymentData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(InitiatePayment, 413, 422),
 )
 async def initiate_payment(
     body: NewPayment, caller: Fan, key: IdempotencyKeyHeader, request: Request
@@ -101,7 +101,7 @@ async def initiate_payment(
 @routes.post(
     "/{payment_id}/cancel",
     response_model=Success[PaymentData],
-    responses=documented(404, 409, 422),
+    responses=documented(CancelPayment, 422),
 )
 async def cancel_payment(
     payment_id: UUID, caller: Fan, key: IdempotencyKeyHeader, request: Request
@@ -119,7 +119,9 @@ async def cancel_payment(
     return await _answer(request, outcome, 200)
 
 
-@routes.get("/{payment_id}", response_model=Success[PaymentData], responses=documented(404))
+@routes.get(
+    "/{payment_id}", response_model=Success[PaymentData], responses=documented(PaymentNotFound)
+)
 async def read_payment(payment_id: UUID, caller: Involved, request: Request) -> Response:
     """A payment as it stands. Another's is answered like one that does not exist."""
     read = await doors_of(request).payments.get(payment_id)

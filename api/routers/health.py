@@ -9,10 +9,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel
 
 from api.doors import doors_of
-from api.errors import error_response
-from api.responses import DESCRIPTIONS, Failure, Success, success
+from api.responses import Success, answers, success
+from ledger.errors import Unavailable
 from projections.model_statuses import ModelStatus, model_statuses
-from projections.reader import ReadUnavailable
 
 routes = APIRouter(tags=["health"])
 
@@ -51,16 +50,11 @@ async def healthz() -> Response:
 @routes.get(
     "/readyz",
     response_model=Success[Ready],
-    responses={503: {"model": Failure, "description": DESCRIPTIONS[503]}},
+    responses=answers("internal_error", Unavailable),
 )
 async def readyz(request: Request) -> Response:
     """The database answers; at which position the log is, and which read models are behind."""
-    try:
-        found = await model_statuses(doors_of(request).reader)
-    except ReadUnavailable:
-        return error_response(
-            request, 503, "unavailable", "The ledger's database cannot be reached."
-        )
+    found = await model_statuses(doors_of(request).reader)
     models = [_read_model(model) for model in found.models if model.code_version is not None]
     return success({"position": found.position, "projections": models})
 

@@ -26,6 +26,7 @@ from ledger.commands import IdempotencyKey, IgnoreCallback, ParkCallback
 from ledger.errors import NotFound
 from ledger.inbox import unseal_callback
 from ledger.key_store import KeyDestroyedError
+from projections.cursor import InvalidCursor
 from projections.inbox import Callback, kept_callback, waiting_callbacks
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
 
@@ -38,8 +39,6 @@ logger = structlog.get_logger()
 routes = router("/admin/inbox", "inbox")
 
 Admin = Annotated[Caller, Depends(Allow(Role.ADMIN))]
-
-ERRORS = documented(404, 409, 413, 422)
 
 
 class WhyBody(Body):
@@ -73,7 +72,7 @@ class CallbacksData(BaseModel):
     position: int
 
 
-@routes.get("", response_model=Success[CallbacksData], responses=documented())
+@routes.get("", response_model=Success[CallbacksData], responses=documented(InvalidCursor))
 async def read_inbox(
     _caller: Admin,
     request: Request,
@@ -86,7 +85,11 @@ async def read_inbox(
     return success({"items": items, "next_cursor": page.next_cursor, "position": page.position})
 
 
-@routes.post("/{inbox_id}/reprocess", response_model=Success[CallbackAtData], responses=ERRORS)
+@routes.post(
+    "/{inbox_id}/reprocess",
+    response_model=Success[CallbackAtData],
+    responses=documented(NotFound, "provider_not_configured", "body_forgotten", 413, 422),
+)
 async def reprocess_callback(
     inbox_id: UUID,
     body: WhyBody,
@@ -122,7 +125,11 @@ async def reprocess_callback(
     return await _decided(request, kept, command, caller, body.reason)
 
 
-@routes.post("/{inbox_id}/ignore", response_model=Success[CallbackAtData], responses=ERRORS)
+@routes.post(
+    "/{inbox_id}/ignore",
+    response_model=Success[CallbackAtData],
+    responses=documented(IgnoreCallback, NotFound, 413, 422),
+)
 async def ignore_callback(
     inbox_id: UUID,
     body: WhyBody,

@@ -31,6 +31,7 @@ from ledger.fan import Fan as FanState
 from ledger.outcome import Outcome
 from ledger.subscription import SubscriptionState
 from projections.fan_balances import fan_balances
+from projections.reader import PositionNotReached
 
 routes = router("/me", "me")
 
@@ -41,7 +42,7 @@ ADDRESS: Final = re.compile(r"[!-?A-~]+@[!-?A-~]+\.[!-?A-~]+")
 class NewPhone(Body):
     """A phone, to which a code is sent."""
 
-    phone: Annotated[str, Field(max_length=16, examples=["+254700000000"])]
+    phone: Annotated[str, Field(max_length=16, examples=["+12025550100"])]
 
 
 class Code(Body):
@@ -132,7 +133,7 @@ async def read_me(caller: Fan, request: Request) -> Response:
     "/phones",
     status_code=202,
     response_model=Success[ConfirmationData],
-    responses=documented(409, 413, 422),
+    responses=documented(StartPhoneConfirmation, 413, 422),
 )
 async def add_phone(
     body: NewPhone, caller: Fan, key: IdempotencyKeyHeader, request: Request
@@ -167,7 +168,7 @@ async def add_phone(
 @routes.post(
     "/phones/{confirmation_id}/confirm",
     response_model=Success[MeData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(ConfirmPhone, 413, 422),
 )
 async def confirm_phone(
     confirmation_id: UUID, body: Code, caller: Fan, key: IdempotencyKeyHeader, request: Request
@@ -203,7 +204,7 @@ def _code_wrong(request: Request, outcome: Outcome, tries_left: int) -> Response
     )
 
 
-@routes.put("/email", response_model=Success[MeData], responses=documented(413, 422))
+@routes.put("/email", response_model=Success[MeData], responses=documented(SetEmail, 413, 422))
 async def set_email(
     body: NewEmail, caller: Fan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -221,7 +222,7 @@ async def set_email(
     return await _answer(request, command)
 
 
-@routes.delete("/email", response_model=Success[MeData], responses=documented(422))
+@routes.delete("/email", response_model=Success[MeData], responses=documented(SetEmail, 422))
 async def remove_email(caller: Fan, key: IdempotencyKeyHeader, request: Request) -> Response:
     """No notices by e-mail any more."""
     command = SetEmail(fan_id=caller.subject, email=None, **fields_of(request, caller, key, None))
@@ -231,7 +232,7 @@ async def remove_email(caller: Fan, key: IdempotencyKeyHeader, request: Request)
 @routes.get(
     "/balance",
     response_model=Success[MyBalanceData],
-    responses={**documented(409), **NOT_MODIFIED},
+    responses={**documented(PositionNotReached), **NOT_MODIFIED},
 )
 async def read_my_balance(
     caller: Fan, request: Request, min_position: MinPosition = None
@@ -253,7 +254,9 @@ async def read_my_balance(
     return success(data, headers={"ETag": etag})
 
 
-@routes.get("/entitlements", response_model=Success[AccessesData], responses=documented(409))
+@routes.get(
+    "/entitlements", response_model=Success[AccessesData], responses=documented(PositionNotReached)
+)
 async def read_my_entitlements(
     caller: Fan, request: Request, min_position: MinPosition = None
 ) -> Response:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Request
@@ -19,11 +19,12 @@ from pydantic import AwareDatetime, BaseModel
 from api.doors import Doors, doors_of
 from api.errors import ApiError, ledger_error_response
 from api.pay_links import InvalidPayLink, PayLink
-from api.responses import DESCRIPTIONS, Failure, Success, success
+from api.responses import FAILED_WRITE, Answer, Success, answers, success
 from api.routers.subscription_parts import terms_of
 from api.strict_json import StrictRoute
 from api.subscription_rendering import tier_names
 from ledger.commands import IdempotencyKey, PayInvoice
+from ledger.errors import Unavailable
 from ledger.money import Money
 from ledger.subscription import SubscriptionState
 
@@ -31,10 +32,7 @@ if TYPE_CHECKING:
     from ledger.subscription import Subscription
     from projections.subscriptions import SubscriptionView
 
-ANSWERS: dict[int | str, dict[str, Any]] = {
-    status: {"model": Failure, "description": DESCRIPTIONS[status]}
-    for status in (400, 404, 409, 500, 503)
-}
+OPENED: Final[tuple[Answer, ...]] = ("pay_link_not_found", "internal_error", Unavailable)
 
 routes = APIRouter(prefix="/pay", tags=["pay-now links"], route_class=StrictRoute)
 
@@ -67,7 +65,7 @@ class _Due:
 @routes.get(
     "/{token}",
     response_model=Success[DueData],
-    responses={each: ANSWERS[each] for each in (404, 500, 503)},
+    responses=answers("validation_error", *OPENED),
 )
 async def read_pay_link(token: str, request: Request) -> Response:
     """What is due by this link."""
@@ -76,7 +74,12 @@ async def read_pay_link(token: str, request: Request) -> Response:
     return success(await _rendered(doors, link, view))
 
 
-@routes.post("/{token}", status_code=202, response_model=Success[DueData], responses=ANSWERS)
+@routes.post(
+    "/{token}",
+    status_code=202,
+    response_model=Success[DueData],
+    responses=answers("validation_error", PayInvoice, *OPENED, *FAILED_WRITE),
+)
 async def pay_by_link(token: str, request: Request) -> Response:
     """Have the subscription's own phone asked for it, or its card charged."""
     doors = doors_of(request)

@@ -28,6 +28,7 @@ from api.responses import documented
 from api.routers.fans import Involved, is_involved
 from api.routers.parts import router
 from ledger.errors import PaymentNotFound
+from projections.reader import PositionNotReached
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -44,7 +45,7 @@ STREAM = documented_stream('event: payment_status\ndata: {"id": "…", "state": 
     "",
     status_code=200,
     response_class=Response,
-    responses={**documented(404, 409, 429), **STREAM},
+    responses={**documented(PaymentNotFound, PositionNotReached, "too_many_streams"), **STREAM},
 )
 async def read_payment_events(
     payment_id: UUID, caller: Involved, request: Request, last_event_id: LastEventId = None

@@ -27,6 +27,7 @@ from ledger.commands import (
     RejectPayout,
     ReleasePayout,
 )
+from ledger.errors import PayoutNotFound
 from ledger.payout import Payout
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ class FailureEvidence(Body):
     evidence: Reason
 
 
-@routes.get("", response_model=Success[PayoutForAdminsData], responses=documented(404))
+@routes.get("", response_model=Success[PayoutForAdminsData], responses=documented(PayoutNotFound))
 async def read_payout_for_admins(payout_id: UUID, _caller: Admin, request: Request) -> Response:
     """A payout, with who asked for it, who edited its destination and who approved it."""
     payout, position = await payout_now(doors_of(request).reader, payout_id)
@@ -51,7 +52,7 @@ async def read_payout_for_admins(payout_id: UUID, _caller: Admin, request: Reque
 @routes.post(
     "/approve",
     response_model=Success[PayoutForAdminsData],
-    responses=documented(404, 409, 422),
+    responses=documented(ApprovePayout, 422),
 )
 async def approve_payout(
     payout_id: UUID, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -64,7 +65,7 @@ async def approve_payout(
 @routes.post(
     "/hold",
     response_model=Success[PayoutForAdminsData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(HoldPayout, 413, 422),
 )
 async def hold_payout(
     payout_id: UUID, body: Why, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -77,7 +78,7 @@ async def hold_payout(
 @routes.post(
     "/release",
     response_model=Success[PayoutForAdminsData],
-    responses=documented(404, 409, 422),
+    responses=documented(ReleasePayout, 422),
 )
 async def release_payout(
     payout_id: UUID, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -90,7 +91,7 @@ async def release_payout(
 @routes.post(
     "/reject",
     response_model=Success[PayoutForAdminsData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(RejectPayout, 413, 422),
 )
 async def reject_payout(
     payout_id: UUID, body: Why, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -103,7 +104,7 @@ async def reject_payout(
 @routes.post(
     "/attest-failure",
     response_model=Success[PayoutForAdminsData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(AttestPayoutFailure, 413, 422),
 )
 async def attest_payout_failure(
     payout_id: UUID,

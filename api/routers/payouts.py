@@ -35,10 +35,18 @@ from api.routers.payout_parts import (
 )
 from ledger.commands import CancelPayout, PayoutTerms, RequestPayout
 from ledger.creator import Creator
-from ledger.errors import CreatorNotFound, DestinationNotFound, InsufficientFunds, PayoutNotFound
+from ledger.errors import (
+    AmountNotPayable,
+    CreatorNotFound,
+    DestinationNotFound,
+    InsufficientFunds,
+    PayoutNotFound,
+    PayoutTooSmall,
+)
 from ledger.money import AMOUNT_MAX, Money
 from ledger.outcome import Outcome
 from ledger.payout import Payout, evolve_payout, payout_legs
+from projections.cursor import InvalidCursor
 from projections.payouts import payouts_page
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
 
@@ -67,7 +75,13 @@ class EstimateData(BaseModel):
     position: int
 
 
-@routes.get("/estimate", response_model=Success[EstimateData], responses=documented(404, 409))
+@routes.get(
+    "/estimate",
+    response_model=Success[EstimateData],
+    responses=documented(
+        CreatorNotFound, DestinationNotFound, InsufficientFunds, AmountNotPayable, PayoutTooSmall
+    ),
+)
 async def estimate_payout(
     creator_id: UUID,
     destination_id: UUID,
@@ -106,7 +120,7 @@ async def estimate_payout(
     "",
     status_code=202,
     response_model=Success[PayoutData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(RequestPayout, 413, 422),
 )
 async def request_payout(
     creator_id: UUID,
@@ -135,7 +149,11 @@ async def request_payout(
     return await _answer(request, outcome, 202)
 
 
-@routes.get("", response_model=Success[PayoutsData], responses={**documented(404), **NOT_MODIFIED})
+@routes.get(
+    "",
+    response_model=Success[PayoutsData],
+    responses={**documented(CreatorNotFound, InvalidCursor), **NOT_MODIFIED},
+)
 async def read_payouts(
     creator_id: UUID,
     caller: CreatorOrAdmin,
@@ -155,7 +173,7 @@ async def read_payouts(
 @routes.get(
     "/{payout_id}",
     response_model=Success[PayoutData],
-    responses={**documented(404), **NOT_MODIFIED},
+    responses={**documented(PayoutNotFound), **NOT_MODIFIED},
 )
 async def read_payout(
     creator_id: UUID, payout_id: UUID, caller: CreatorOrAdmin, request: Request
@@ -171,7 +189,7 @@ async def read_payout(
 @routes.post(
     "/{payout_id}/cancel",
     response_model=Success[PayoutData],
-    responses=documented(404, 409, 422),
+    responses=documented(CancelPayout, 422),
 )
 async def cancel_payout(
     creator_id: UUID,

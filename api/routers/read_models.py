@@ -106,7 +106,7 @@ async def read_projections(_caller: Admin, request: Request) -> Response:
     "/{name}/rebuild",
     status_code=202,
     response_model=Success[RebuildData],
-    responses=documented(404, 422),
+    responses=documented("projection_not_found", 422),
 )
 async def rebuild_projection(
     name: str, caller: Admin, key: IdempotencyKeyHeader, request: Request

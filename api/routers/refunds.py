@@ -58,8 +58,6 @@ REFUND_REQUESTS: Final = UUID("a63b1d0c-52e4-5d0b-8d0c-0a1c3f6f9e21")
 
 CREDIT_AGAIN: Final = "Credit had paid, and is the fan's credit again."
 
-ERRORS = documented(404, 409, 413, 422)
-
 
 class NewRefund(Body):
     """What to refund: `money` in minor units, or all that is left. `request_id`: a fan's wish."""
@@ -98,7 +96,10 @@ class Evidence(Body):
     "/payments/{payment_id}/refunds",
     status_code=202,
     response_model=Success[PaymentData],
-    responses={**ERRORS, 201: {"model": Success[PaymentData], "description": CREDIT_AGAIN}},
+    responses={
+        **documented(RequestRefund, 413, 422),
+        201: {"model": Success[PaymentData], "description": CREDIT_AGAIN},
+    },
 )
 async def request_refund(
     payment_id: UUID,
@@ -131,7 +132,7 @@ async def request_refund(
     "/payments/{payment_id}/credit-refunds",
     status_code=202,
     response_model=Success[PaymentData],
-    responses=ERRORS,
+    responses=documented(RequestCreditRefund, 413, 422),
 )
 async def request_credit_refund(
     payment_id: UUID,
@@ -160,7 +161,7 @@ async def request_credit_refund(
     "/payments/{payment_id}/refund-requests",
     status_code=201,
     response_model=Success[PaymentData],
-    responses=ERRORS,
+    responses=documented(AskForRefund, 413, 422),
 )
 async def ask_for_refund(
     payment_id: UUID,
@@ -186,7 +187,7 @@ async def ask_for_refund(
 @routes.post(
     "/payments/{payment_id}/refund-requests/{request_id}/decline",
     response_model=Success[PaymentData],
-    responses=ERRORS,
+    responses=documented(DeclineFanRefund, 413, 422),
 )
 async def decline_refund_request(  # noqa: PLR0917 - path parameters, by name
     payment_id: UUID,
@@ -214,7 +215,7 @@ async def decline_refund_request(  # noqa: PLR0917 - path parameters, by name
     "/admin/payments/{payment_id}/disputes/{dispute}/evidence",
     status_code=201,
     response_model=Success[PaymentData],
-    responses=ERRORS,
+    responses=documented(NoteDisputeEvidence, 413, 422),
 )
 async def note_dispute_evidence(  # noqa: PLR0917 - path parameters, by name
     payment_id: UUID,

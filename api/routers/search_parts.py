@@ -11,10 +11,11 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from api.conditional import tagged
 from api.errors import invalid
-from api.responses import NOT_MODIFIED, documented
+from api.responses import NOT_MODIFIED, READ_MODEL, documented
 from api.routers.parts import MONTH, Instant
 from api.strict_json import DECEIVING
-from projections.cursor import CURSOR_LENGTH_MAX
+from ledger.errors import CreatorNotFound
+from projections.cursor import CURSOR_LENGTH_MAX, InvalidCursor
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
 
 if TYPE_CHECKING:
@@ -107,9 +108,12 @@ async def times(since: Instant | None = None, until: Instant | None = None) -> T
 AskedPage = Annotated[Paging, Depends(paging)]
 AskedTimes = Annotated[Times, Depends(times)]
 
-CONDITIONAL: Final = {**documented(409), **NOT_MODIFIED}
+CONDITIONAL: Final = {**documented(*READ_MODEL, InvalidCursor), **NOT_MODIFIED}
 """What a route that asks a read model may answer besides success."""
-CONDITIONAL_OF_CREATORS: Final = {**documented(404, 409), **NOT_MODIFIED}
+CONDITIONAL_OF_CREATORS: Final = {
+    **documented(*READ_MODEL, InvalidCursor, CreatorNotFound),
+    **NOT_MODIFIED,
+}
 
 
 def listed(request: Request, page: Page[Item], rendered: Callable[[Item], Any]) -> Response:

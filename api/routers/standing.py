@@ -43,6 +43,7 @@ from ledger.commands import (
     SuspendCreator,
 )
 from ledger.creator import Creator, Hold
+from ledger.errors import CreatorNotFound
 from ledger.money import BASIS_POINTS, Money
 from ledger.vault import PersonalData, VaultEntry, seal
 
@@ -121,7 +122,7 @@ class StandingData(BaseModel):
     position: int
 
 
-@routes.get("", response_model=Success[StandingData], responses=documented(404))
+@routes.get("", response_model=Success[StandingData], responses=documented(CreatorNotFound))
 async def read_creator(creator_id: UUID, _caller: Admin, request: Request) -> Response:
     """A creator's standing, plan, verification, taxes, schedule, destinations and holds."""
     doors = doors_of(request)
@@ -130,7 +131,9 @@ async def read_creator(creator_id: UUID, _caller: Admin, request: Request) -> Re
 
 
 @routes.put(
-    "/verification", response_model=Success[StandingData], responses=documented(404, 413, 422)
+    "/verification",
+    response_model=Success[StandingData],
+    responses=documented(ChangeVerification, 413, 422),
 )
 async def change_verification(
     creator_id: UUID,
@@ -147,7 +150,7 @@ async def change_verification(
 
 
 @routes.post(
-    "/suspend", response_model=Success[StandingData], responses=documented(404, 409, 413, 422)
+    "/suspend", response_model=Success[StandingData], responses=documented(SuspendCreator, 413, 422)
 )
 async def suspend_creator(
     creator_id: UUID, body: Why, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -160,7 +163,9 @@ async def suspend_creator(
 
 
 @routes.post(
-    "/reinstate", response_model=Success[StandingData], responses=documented(404, 409, 413, 422)
+    "/reinstate",
+    response_model=Success[StandingData],
+    responses=documented(ReinstateCreator, 413, 422),
 )
 async def reinstate_creator(
     creator_id: UUID, body: Why, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -173,7 +178,7 @@ async def reinstate_creator(
 
 
 @routes.post(
-    "/close", response_model=Success[StandingData], responses=documented(404, 409, 413, 422)
+    "/close", response_model=Success[StandingData], responses=documented(CloseCreator, 413, 422)
 )
 async def close_creator(
     creator_id: UUID, body: Why, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -184,7 +189,9 @@ async def close_creator(
 
 
 @routes.put(
-    "/tax-profile", response_model=Success[StandingData], responses=documented(404, 413, 422)
+    "/tax-profile",
+    response_model=Success[StandingData],
+    responses=documented(SetTaxProfile, 413, 422),
 )
 async def set_tax_profile(
     creator_id: UUID,
@@ -219,7 +226,7 @@ async def set_tax_profile(
     "/holds",
     status_code=201,
     response_model=Success[HoldAtData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(HoldFunds, 413, 422),
 )
 async def hold_funds(
     creator_id: UUID, body: NewHold, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -250,7 +257,7 @@ async def hold_funds(
 @routes.post(
     "/holds/{hold_id}/release",
     response_model=Success[StandingData],
-    responses=documented(404, 422),
+    responses=documented(ReleaseHold, 422),
 )
 async def release_hold(
     creator_id: UUID, hold_id: UUID, caller: Admin, key: IdempotencyKeyHeader, request: Request

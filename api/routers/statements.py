@@ -19,10 +19,11 @@ from api.routers.parts import MONTH, MinPosition, own_creator, router
 from api.routers.payout_parts import CreatorOrAdmin
 from api.statement_files import statement_csv, statement_pdf
 from ledger.errors import CreatorNotFound
-from projections.cursor import CURSOR_LENGTH_MAX
-from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
+from projections.cursor import CURSOR_LENGTH_MAX, InvalidCursor
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, PositionNotReached
 from projections.statements import (
     Month,
+    MonthNotBegun,
     all_statement_lines,
     month_of,
     months_of_creator,
@@ -39,6 +40,12 @@ routes = router("/creators/{creator_id}/statements", "creators")
 CSV: Final = "text/csv"
 PDF: Final = "application/pdf"
 PDF_LINES_MAX: Final = 5_000
+CSV_EXAMPLE: Final = """\
+kind,currency,account,recorded_at,effective_at,event,stream_id,position,line,amount,balance,\
+amount_minor_units,balance_minor_units
+opening,KES,available,,,,,,,,0.00,,0
+closing,KES,available,,,,,,,,0.00,,0
+"""
 """About a hundred pages; nobody reads more, and a spreadsheet takes any number."""
 
 MonthName = Annotated[str, Path(pattern=MONTH, examples=["2026-11"])]
@@ -100,7 +107,7 @@ class StatementData(BaseModel):
 @routes.get(
     "",
     response_model=Success[StatementMonthsData],
-    responses={**documented(404, 409), **NOT_MODIFIED},
+    responses={**documented(CreatorNotFound, PositionNotReached), **NOT_MODIFIED},
 )
 async def read_statement_months(
     creator_id: UUID, caller: CreatorOrAdmin, request: Request, min_position: MinPosition = None
@@ -120,9 +127,11 @@ async def read_statement_months(
     "/{month}",
     response_model=Success[StatementData],
     responses={
-        **documented(404, 409),
+        **documented(
+            CreatorNotFound, MonthNotBegun, "statement_too_long", InvalidCursor, PositionNotReached
+        ),
         **NOT_MODIFIED,
-        200: {"content": {CSV: {}, PDF: {}}},
+        200: {"content": {CSV: {"example": CSV_EXAMPLE}, PDF: {}}},
     },
 )
 async def read_statement(  # noqa: PLR0917 - query parameters, by name

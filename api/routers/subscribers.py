@@ -18,7 +18,8 @@ from api.routers.payout_parts import CreatorOrAdmin
 from ledger.errors import CreatorNotFound
 from ledger.events import Price
 from ledger.subscription import Subscription, SubscriptionState
-from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
+from projections.cursor import InvalidCursor
+from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, PositionNotReached
 from projections.subscribers import ends_at, renews_at, subscribers_page
 
 routes = router("/creators/{creator_id}/subscribers", "subscribers")
@@ -54,7 +55,7 @@ class SubscribersData(BaseModel):
 @routes.get(
     "",
     response_model=Success[SubscribersData],
-    responses={**documented(404, 409), **NOT_MODIFIED},
+    responses={**documented(CreatorNotFound, InvalidCursor, PositionNotReached), **NOT_MODIFIED},
 )
 async def read_subscribers(  # noqa: PLR0917 - query parameters, by name
     creator_id: UUID,

@@ -11,11 +11,11 @@ from pydantic import AwareDatetime, BaseModel, Field
 
 from api.aggregates import creator_now
 from api.doors import doors_of
+from api.refusals import CHANGE_OF_TIER
 from api.responses import Success, documented, success
 from api.routers.parts import Body, IdempotencyKeyHeader, Instant, made_id, router
 from api.routers.subscription_parts import (
     CHANGES,
-    ERRORS,
     PREPAYMENTS,
     Fan,
     NewMethod,
@@ -89,7 +89,11 @@ class PreviewData(BaseModel):
     position: int
 
 
-@routes.post("/cancel", response_model=Success[SubscriptionData], responses=ERRORS)
+@routes.post(
+    "/cancel",
+    response_model=Success[SubscriptionData],
+    responses=documented(CancelSubscription, 413, 422),
+)
 async def cancel_subscription(
     subscription_id: UUID, body: When, caller: Fan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -104,7 +108,9 @@ async def cancel_subscription(
 
 
 @routes.post(
-    "/uncancel", response_model=Success[SubscriptionData], responses=documented(404, 409, 422)
+    "/uncancel",
+    response_model=Success[SubscriptionData],
+    responses=documented(RevokeCancellation, 422),
 )
 async def uncancel_subscription(
     subscription_id: UUID, caller: Fan, key: IdempotencyKeyHeader, request: Request
@@ -118,7 +124,11 @@ async def uncancel_subscription(
     return await execute(request, command, 200)
 
 
-@routes.post("/pause", response_model=Success[SubscriptionData], responses=ERRORS)
+@routes.post(
+    "/pause",
+    response_model=Success[SubscriptionData],
+    responses=documented(PauseSubscription, 413, 422),
+)
 async def pause_subscription(
     subscription_id: UUID, body: When, caller: Fan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -136,7 +146,7 @@ async def pause_subscription(
     "/resume",
     status_code=202,
     response_model=Success[SubscriptionData],
-    responses=documented(404, 409, 422),
+    responses=documented(ResumeSubscription, 422),
 )
 async def resume_subscription(
     subscription_id: UUID, caller: Fan, key: IdempotencyKeyHeader, request: Request
@@ -154,7 +164,9 @@ async def resume_subscription(
     return await execute(request, command, 202)
 
 
-@routes.get("/change-preview", response_model=Success[PreviewData], responses=documented(404, 409))
+@routes.get(
+    "/change-preview", response_model=Success[PreviewData], responses=documented(*CHANGE_OF_TIER)
+)
 async def preview_change(  # noqa: PLR0917 - query parameters, by name
     subscription_id: UUID,
     caller: Fan,
@@ -194,7 +206,10 @@ async def preview_change(  # noqa: PLR0917 - query parameters, by name
 
 
 @routes.post(
-    "/change-tier", status_code=202, response_model=Success[SubscriptionData], responses=ERRORS
+    "/change-tier",
+    status_code=202,
+    response_model=Success[SubscriptionData],
+    responses=documented(ChangeTier, 413, 422),
 )
 async def change_tier(
     subscription_id: UUID,
@@ -221,7 +236,12 @@ async def change_tier(
     return await execute(request, command, 202)
 
 
-@routes.post("/prepay", status_code=202, response_model=Success[SubscriptionData], responses=ERRORS)
+@routes.post(
+    "/prepay",
+    status_code=202,
+    response_model=Success[SubscriptionData],
+    responses=documented(Prepay, 413, 422),
+)
 async def prepay(
     subscription_id: UUID, body: Ahead, caller: Fan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -240,7 +260,11 @@ async def prepay(
     return await execute(request, command, 202)
 
 
-@routes.post("/payment-method", response_model=Success[SubscriptionData], responses=ERRORS)
+@routes.post(
+    "/payment-method",
+    response_model=Success[SubscriptionData],
+    responses=documented(ChangePaymentMethod, 413, 422),
+)
 async def change_payment_method(
     subscription_id: UUID,
     body: AnotherMethod,

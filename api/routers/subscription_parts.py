@@ -12,7 +12,7 @@ from api.auth import Allow, Caller, Role
 from api.doors import Doors, doors_of, e164
 from api.errors import invalid
 from api.instruments import card_of, phone_of
-from api.responses import documented, success
+from api.responses import success
 from api.routers.parts import (
     Body,
     ProviderName,
@@ -43,14 +43,12 @@ CHANGES: Final = UUID("7f2d9b06-41ce-5a38-9c70-d3e8f1a5b264")
 PREPAYMENTS: Final = UUID("c85a3e17-60f4-5b92-a7d1-2e9b4c6f8d03")
 """The namespaces of ids that are made from the caller and their idempotency key."""
 
-ERRORS: Final = documented(404, 409, 413, 422)
-
 
 class NewMethod(Body):
     """A phone that is prompted, or a card that the provider stored: its token, never its number."""
 
     kind: Literal["phone", "card"]
-    phone: Annotated[str | None, Field(max_length=16, examples=["+254700000000"])] = None
+    phone: Annotated[str | None, Field(max_length=16, examples=["+12025550100"])] = None
     card: Annotated[
         str | None,
         Field(

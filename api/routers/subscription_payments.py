@@ -59,7 +59,7 @@ class ByHandData(BaseModel):
     "/pay-now",
     status_code=202,
     response_model=Success[SubscriptionData],
-    responses=documented(404, 409, 422),
+    responses=documented(PayInvoice, 422),
 )
 async def pay_now(
     subscription_id: UUID, caller: Fan, key: IdempotencyKeyHeader, request: Request
@@ -82,7 +82,7 @@ async def pay_now(
     "/pay-by-hand",
     status_code=201,
     response_model=Success[ByHandData],
-    responses=documented(404, 409, 422),
+    responses=documented(PayInvoice, 422),
 )
 async def pay_by_hand(
     subscription_id: UUID, caller: Fan, key: IdempotencyKeyHeader, request: Request

@@ -17,7 +17,6 @@ from api.instruments import fan_now
 from api.responses import NOT_MODIFIED, Success, documented
 from api.routers.parts import Body, IdempotencyKeyHeader, made_id, router
 from api.routers.subscription_parts import (
-    ERRORS,
     SUBSCRIPTIONS,
     Fan,
     FanOrAdmin,
@@ -35,7 +34,8 @@ from api.routers.subscription_parts import (
 from api.subscription_rendering import rendered_invoice, rendered_subscription, tier_names
 from ledger.billing_periods import Interval, ZoneName
 from ledger.commands import Subscribe
-from projections.cursor import decode_cursor, encode_cursor
+from ledger.errors import SubscriptionNotFound
+from projections.cursor import InvalidCursor, decode_cursor, encode_cursor
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
 
 routes = router("/subscriptions", "subscriptions")
@@ -59,7 +59,12 @@ class NewSubscription(Body):
     trial: bool = Field(strict=True, default=False)
 
 
-@routes.post("", status_code=202, response_model=Success[SubscriptionData], responses=ERRORS)
+@routes.post(
+    "",
+    status_code=202,
+    response_model=Success[SubscriptionData],
+    responses=documented(Subscribe, 413, 422),
+)
 async def subscribe(
     body: NewSubscription, caller: Fan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
@@ -87,7 +92,11 @@ async def subscribe(
     return await answer(request, outcome, 202)
 
 
-@routes.get("", response_model=Success[SubscriptionsData], responses=NOT_MODIFIED)
+@routes.get(
+    "",
+    response_model=Success[SubscriptionsData],
+    responses={**documented(InvalidCursor), **NOT_MODIFIED},
+)
 async def read_subscriptions(
     caller: Fan, request: Request, cursor: Cursor = None, limit: Limit = PAGE_SIZE
 ) -> Response:
@@ -108,7 +117,7 @@ async def read_subscriptions(
 @routes.get(
     "/{subscription_id}",
     response_model=Success[SubscriptionData],
-    responses={**documented(404), **NOT_MODIFIED},
+    responses={**documented(SubscriptionNotFound), **NOT_MODIFIED},
 )
 async def read_subscription(
     subscription_id: UUID, caller: FanOrAdmin, request: Request
@@ -123,7 +132,7 @@ async def read_subscription(
 @routes.get(
     "/{subscription_id}/invoices",
     response_model=Success[InvoicesData],
-    responses={**documented(404), **NOT_MODIFIED},
+    responses={**documented(SubscriptionNotFound, InvalidCursor), **NOT_MODIFIED},
 )
 async def read_invoices(
     subscription_id: UUID,

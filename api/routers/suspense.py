@@ -30,10 +30,12 @@ from api.routers.parts import (
     router,
 )
 from ledger.commands import ApproveProposal, ProposalRequest, Propose, RejectProposal
+from ledger.errors import ProposalNotFound
 from ledger.events import AnyAction
 from ledger.money import Money
 from ledger.outcome import Outcome
 from ledger.proposals import Proposal, ProposalState
+from projections.cursor import InvalidCursor
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX
 from projections.suspense import parked_page
 
@@ -87,7 +89,7 @@ class RejectionBody(Body):
     reason: Reason
 
 
-@routes.get("/suspense", response_model=Success[SuspenseData], responses=documented())
+@routes.get("/suspense", response_model=Success[SuspenseData], responses=documented(InvalidCursor))
 async def read_suspense(
     _caller: Admin,
     request: Request,
@@ -121,7 +123,7 @@ async def read_suspense(
     status_code=201,
     response_model=Success[ProposalData],
     responses={
-        **documented(404, 409, 413, 422),
+        **documented(Propose, 413, 422),
         202: {"model": Success[ProposalData], "description": "A second person must agree first."},
     },
 )
@@ -145,7 +147,7 @@ async def propose(
 @routes.post(
     "/proposals/{proposal_id}/approve",
     response_model=Success[ProposalData],
-    responses=documented(404, 409, 422),
+    responses=documented(ApproveProposal, 422),
 )
 async def approve_proposal(
     proposal_id: UUID, caller: Admin, key: IdempotencyKeyHeader, request: Request
@@ -164,7 +166,7 @@ async def approve_proposal(
 @routes.post(
     "/proposals/{proposal_id}/reject",
     response_model=Success[ProposalData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(RejectProposal, 413, 422),
 )
 async def reject_proposal(
     proposal_id: UUID,
@@ -186,7 +188,9 @@ async def reject_proposal(
 
 
 @routes.get(
-    "/proposals/{proposal_id}", response_model=Success[ProposalData], responses=documented(404)
+    "/proposals/{proposal_id}",
+    response_model=Success[ProposalData],
+    responses=documented(ProposalNotFound),
 )
 async def read_proposal(proposal_id: UUID, _caller: Admin, request: Request) -> Response:
     """What was proposed, by whom, and what was decided."""

@@ -45,6 +45,7 @@ from ledger.creator import Creator
 from ledger.errors import CreatorNotFound
 from ledger.events.catalog import TRIAL_DAYS_MAX
 from ledger.money import Money
+from projections.reader import PositionNotReached
 
 if TYPE_CHECKING:
     from ledger.decisions import LedgerCommand
@@ -140,7 +141,7 @@ class OfferedTiersData(BaseModel):
     "",
     status_code=201,
     response_model=Success[OfferedTierAtData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(CreateTier, 413, 422),
 )
 async def create_tier(
     creator_id: UUID,
@@ -162,7 +163,9 @@ async def create_tier(
 
 
 @routes.get(
-    "", response_model=Success[OfferedTiersData], responses={**documented(404, 409), **NOT_MODIFIED}
+    "",
+    response_model=Success[OfferedTiersData],
+    responses={**documented(CreatorNotFound, PositionNotReached), **NOT_MODIFIED},
 )
 async def read_tiers(
     creator_id: UUID, caller: Anybody, request: Request, min_position: MinPosition = None
@@ -196,7 +199,7 @@ async def read_tiers(
     "/{tier_id}/prices",
     status_code=201,
     response_model=Success[OfferedTierAtData],
-    responses=documented(404, 409, 413, 422),
+    responses=documented(PublishPrice, 413, 422),
 )
 async def publish_price(  # noqa: PLR0917 - path parameters, by name
     creator_id: UUID,
@@ -221,7 +224,7 @@ async def publish_price(  # noqa: PLR0917 - path parameters, by name
 @routes.post(
     "/{tier_id}/publish",
     response_model=Success[OfferedTierAtData],
-    responses=documented(404, 409, 422),
+    responses=documented(PublishTier, 422),
 )
 async def publish_tier(
     creator_id: UUID,
@@ -238,7 +241,9 @@ async def publish_tier(
 
 
 @routes.post(
-    "/{tier_id}/archive", response_model=Success[OfferedTierAtData], responses=documented(404, 422)
+    "/{tier_id}/archive",
+    response_model=Success[OfferedTierAtData],
+    responses=documented(ArchiveTier, 422),
 )
 async def archive_tier(
     creator_id: UUID,
@@ -258,7 +263,7 @@ async def archive_tier(
     "/{tier_id}/price-migrations",
     status_code=201,
     response_model=Success[OfferedTierAtData],
-    responses=documented(404, 413, 422),
+    responses=documented(SchedulePriceMigration, 413, 422),
 )
 async def schedule_price_migration(  # noqa: PLR0917 - path parameters, by name
     creator_id: UUID,

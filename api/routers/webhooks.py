@@ -18,9 +18,9 @@ from api.doors import Doors, doors_of
 from api.errors import ApiError, ledger_error_response
 from api.providers.port import BadSignatureError, VerifiedCallback
 from api.report_commands import command_of, subject_of
-from api.responses import Success, documented, success
+from api.responses import FAILED_WRITE, Success, answers, success
 from ledger.commands import IdempotencyKey, ParkCallback
-from ledger.errors import InvalidValue
+from ledger.errors import InvalidValue, NotFound, Unavailable
 from ledger.inbox import InboxEntry, seal_callback
 from ledger.key_store import KeyDestroyedError
 
@@ -42,13 +42,20 @@ class CallbackData(BaseModel):
     verdict: str
 
 
-@routes.post("/{provider}", response_model=Success[CallbackData], responses=documented(404, 413))
+@routes.post(
+    "/{provider}",
+    response_model=Success[CallbackData],
+    responses=answers(
+        *("bad_signature", NotFound, "body_too_large", "internal_error"),
+        *(Unavailable, *FAILED_WRITE),
+    ),
+)
 async def receive_callback(provider: str, request: Request) -> Response:
     """A provider's callback, in the provider's own shape."""
     doors = doors_of(request)
     adapter = doors.providers.get(provider)
     if adapter is None:
-        raise ApiError(404, "not_found", "There is no such provider here.")
+        raise NotFound
     body = await request.body()
     try:
         callback = adapter.verify(request.headers, body)

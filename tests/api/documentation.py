@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from jsonschema_rs import Draft202012Validator
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     import httpx
 
 
+FIRST_ERROR_STATUS = 400
 EVENT_STREAM = "text/event-stream"
 """An answer that does not end: who checks it may not wait for that."""
 
@@ -76,6 +79,7 @@ class Documentation:
             raise UndocumentedAnswerError(message)
         if media_type == "application/json":
             self._check_body(operation, response.status_code, response.content)
+            self._check_code(operation, response.status_code, response.content)
 
     def _check_body(self, operation: Operation, status: int, content: bytes) -> None:
         validator = self._validator(operation, status)
@@ -86,6 +90,22 @@ class Documentation:
         if errors:
             message = f"{operation} answers {status} against its schema: {errors}"
             raise UndocumentedAnswerError(message)
+
+    def _check_code(self, operation: Operation, status: int, content: bytes) -> None:
+        """Every error's code is one of those of which the documentation has an example."""
+        if status < FIRST_ERROR_STATUS:
+            return
+        code = json.loads(content)["error"]["code"]
+        if code not in self.codes(operation, status):
+            message = f"{operation} answers {status} with the code {code}: it is not declared"
+            raise UndocumentedAnswerError(message)
+
+    def codes(self, operation: Operation, status: int) -> Container[str]:
+        """The codes of errors that a route declares with a status."""
+        route = self.document["paths"][operation.path][operation.method.lower()]
+        content = route["responses"][str(status)]["content"]["application/json"]
+        examples: dict[str, Any] = content.get("examples", {})
+        return examples
 
     def _validator(self, operation: Operation, status: int) -> Draft202012Validator:
         validator = self._validators.get((operation, status))

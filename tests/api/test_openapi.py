@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -281,3 +282,15 @@ def test_an_answer_that_is_not_documented_is_noticed(written: dict[str, Any]) ->
     ):
         with pytest.raises(UndocumentedAnswerError):
             documentation.check(response)
+
+
+@pytest.mark.parametrize(("code", "declared"), [("position_not_reached", True), ("fine", False)])
+def test_an_error_code_that_is_not_declared_is_noticed(
+    written: dict[str, Any], code: str, *, declared: bool
+) -> None:
+    """The negative control: the status and the schema are right."""
+    request = httpx.Request("GET", f"http://127.0.0.1{API}/audit/trial-balance")
+    error = {"code": code, "message": "…", "details": [], "request_id": None}
+    answer = httpx.Response(409, json={"status": "error", "error": error}, request=request)
+    with nullcontext() if declared else pytest.raises(UndocumentedAnswerError, match="not decl"):
+        Documentation(written).check(answer)
