@@ -39,6 +39,11 @@ DOORS: Final[dict[DoorCode, Door]] = {
     "invalid_json": Door(
         400, "The body is not valid JSON in UTF-8.", "Send one JSON value, at most 32 levels deep."
     ),
+    "code_wrong": Door(
+        400,
+        "This is not the code that was sent. 4 tries are left.",
+        "Read the newest message again, and send its code with a new key.",
+    ),
     "unauthenticated": Door(
         401,
         "A valid bearer token is needed. Get one and send it as 'Authorization: Bearer …'.",

@@ -73,6 +73,7 @@ DoorCode = Literal[
     "bad_signature",
     "body_forgotten",
     "body_too_large",
+    "code_wrong",
     "forbidden",
     "internal_error",
     "invalid_json",

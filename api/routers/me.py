@@ -168,7 +168,7 @@ async def add_phone(
 @routes.post(
     "/phones/{confirmation_id}/confirm",
     response_model=Success[MeData],
-    responses=documented(ConfirmPhone, 413, 422),
+    responses=documented(ConfirmPhone, "code_wrong", 413, 422),
 )
 async def confirm_phone(
     confirmation_id: UUID, body: Code, caller: Fan, key: IdempotencyKeyHeader, request: Request

@@ -290,7 +290,7 @@ def test_an_error_code_that_is_not_declared_is_noticed(
 ) -> None:
     """The negative control: the status and the schema are right."""
     request = httpx.Request("GET", f"http://127.0.0.1{API}/audit/trial-balance")
-    error = {"code": code, "message": "…", "details": [], "request_id": None}
+    error: dict[str, Any] = {"code": code, "message": "…", "details": [], "request_id": None}
     answer = httpx.Response(409, json={"status": "error", "error": error}, request=request)
     with nullcontext() if declared else pytest.raises(UndocumentedAnswerError, match="not decl"):
         Documentation(written).check(answer)
