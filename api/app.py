@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 
-from api.auth import Authenticator, load_key_set
+from api.access_records import AccessRecords, RecordsAccess
+from api.auth import Authenticator
 from api.book_metrics import OF_API, BookCollector
 from api.database import book_location, book_time
 from api.doors import Doors
 from api.errors import install_error_handlers
 from api.event_streams import EventStreams
 from api.examples import add_examples
+from api.key_sets import FileKeySet, KeySet, UrlKeySet
 from api.metrics import Metrics, served
 from api.middleware import RequestContext
 from api.one_time_codes import SECRET_NAME as CODES_SECRET
@@ -21,7 +24,10 @@ from api.one_time_codes import OneTimeCodes
 from api.pay_links import SECRET_NAME as LINKS_SECRET
 from api.pay_links import PayLinks
 from api.providers.registry import providers_of
+from api.rate_limit_storages import LocalWindows, SharedWindows
+from api.rate_limits import RateLimits
 from api.routers import (
+    access_records,
     admin,
     audit,
     books,
@@ -55,9 +61,11 @@ from api.routers import (
     subscriptions,
     suspense,
     tiers,
+    token_revocations,
     webhooks,
 )
 from api.settings import Environment
+from api.token_revocations import TokenRevocations
 from api.tokens import development_key_set
 from ledger.application import Ledger
 from ledger.database.preflight import check_database
@@ -82,6 +90,19 @@ if TYPE_CHECKING:
 
 API = "/api/v1"
 VERSION = "0.1.0"
+
+DOOR_CONNECTIONS_MAX: Final = 2
+"""What the doors keep for themselves is not to wait behind reads."""
+
+READ_BY_BROWSERS: Final = (
+    *("ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"),
+    "Content-Disposition",
+)
+"""Headers of an answer that a page of another origin may read."""
+SENT_BY_BROWSERS: Final = (
+    *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
+    "X-Correlation-Id",
+)
 
 
 class _Api(FastAPI):
@@ -149,12 +170,28 @@ def create_app(settings: Settings) -> FastAPI:
         coverage,
         read_models,
         audit,
+        access_records,
+        token_revocations,
         webhooks,
     ):
         app.include_router(part.routes, prefix=API)
     app.state.metrics = Metrics()
+    # The last one added is the outermost.
+    app.add_middleware(RecordsAccess)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=SENT_BY_BROWSERS,
+            expose_headers=READ_BY_BROWSERS,
+            max_age=600,
+        )
     app.add_middleware(
-        RequestContext, body_bytes_max=settings.body_bytes_max, metrics=app.state.metrics
+        RequestContext,
+        body_bytes_max=settings.body_bytes_max,
+        metrics=app.state.metrics,
+        over_tls=settings.environment is Environment.PRODUCTION,
     )
     return app
 
@@ -162,7 +199,6 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    authenticator = _authenticator(settings)
     book = book_location(settings, DatabaseRole.APP)
     check_database(book)
     # A start that fails half-way closes what it had opened, or the process would never end.
@@ -175,6 +211,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         reader = Reader(book)
         opened.push_async_callback(reader.close)
         await reader.open()
+        door_tables = Reader(book, connections_max=DOOR_CONNECTIONS_MAX)
+        opened.push_async_callback(door_tables.close)
+        await door_tables.open()
+        keys = await _key_set(settings)
+        opened.push_async_callback(keys.close)
+        revocations = TokenRevocations(
+            door_tables, lifetime_seconds_max=settings.token_lifetime_seconds_max
+        )
+        opened.push_async_callback(revocations.close)
+        await revocations.open()
         metrics: Metrics = app.state.metrics
         opened.enter_context(served(metrics, settings, BookCollector(book, OF_API)))
         ledger = Ledger(book, book_time=book_time(settings), observe=metrics.turn)
@@ -204,7 +250,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             codes=OneTimeCodes(key_store.secret(CODES_SECRET)),
             pay_links=PayLinks(key_store.secret(LINKS_SECRET), settings.links_begin_with),
             key_store=key_store,
-            authenticator=authenticator,
+            authenticator=Authenticator(
+                keys,
+                revocations,
+                issuer=settings.token_issuer,
+                audience=settings.token_audience,
+                lifetime_seconds_max=settings.token_lifetime_seconds_max,
+            ),
+            revocations=revocations,
+            rate_limits=RateLimits(
+                settings,
+                reads=LocalWindows(),
+                writes=SharedWindows(door_tables)
+                if settings.rate_limits_counted == "database"
+                else LocalWindows(),
+                phone_secret=key_store.secret("rate_limits_of_phones"),
+            ),
+            access_records=AccessRecords(door_tables),
+            door_tables=door_tables,
             providers=providers,
             fingerprint_secret=key_store.secret("idempotency_fingerprint"),
             reference_secret=key_store.secret("manual_references"),
@@ -213,14 +276,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
 
 
-def _authenticator(settings: Settings) -> Authenticator:
+async def _key_set(settings: Settings) -> KeySet:
+    """Where tokens' keys come from. Raises `KeySetError` for what is not usable."""
+    if settings.key_set_url is not None:
+        published = UrlKeySet(settings.key_set_url)
+        await published.open()
+        return published
     key_set_file = settings.key_set_file
     if key_set_file is None and settings.environment is Environment.DEVELOPMENT:
         key_set_file = development_key_set(settings)
-    assert key_set_file is not None  # noqa: S101 - settings require it in production
-    return Authenticator(
-        load_key_set(key_set_file),
-        issuer=settings.token_issuer,
-        audience=settings.token_audience,
-        lifetime_seconds_max=settings.token_lifetime_seconds_max,
-    )
+    assert key_set_file is not None  # noqa: S101 - settings require one of both in production
+    return FileKeySet(key_set_file)

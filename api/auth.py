@@ -1,8 +1,8 @@
 """Who is asking: JWTs verified by PyJWT against a configured key set, and what a role may do.
 
-A key has exactly one algorithm; the header's `kid` chooses the key by exact look-up and nothing
-else in the header is believed. Every route declares its roles with `Allow`; a route without a
-declaration answers nobody.
+The header's `kid` chooses the key by exact look-up (api/key_sets.py), the key its one algorithm,
+and nothing else in the header is believed. Every route declares its roles with `Allow`; a route
+without a declaration answers nobody.
 """
 
 from __future__ import annotations
@@ -21,12 +21,14 @@ from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
 from api.errors import ApiError
+from api.rate_classes import RateClass, of_method
+from api.token_revocations import TOKEN_ID_LENGTH_MAX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+    from api.doors import Doors
+    from api.key_sets import KeySet
+    from api.token_revocations import TokenRevocations
 
-ALGORITHMS: Final = frozenset({"EdDSA", "ES256", "RS256"})
 TOKEN_BYTES_MAX: Final = 4_096
 CACHE_SIZE_MAX: Final = 10_000
 CLOCK_SKEW_SECONDS: Final = 30
@@ -54,90 +56,79 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class VerificationKey:
-    """A public key and the one algorithm it is used with."""
+class VerifiedToken:
+    """What a right token says. `expires_at` and `issued_at` are seconds since 1970."""
 
-    algorithm: str
-    key: Any
-
-
-class KeySetError(ValueError):
-    """The key set is not usable; the message says why."""
-
-
-def load_key_set(path: Path) -> dict[str, VerificationKey]:
-    """Read a JWKS file (RFC 7517): every key with `kid` and one of EdDSA, ES256, RS256 as `alg`.
-
-    Raises `KeySetError` for a key without them, a private or a symmetric key, or no key at all.
-    """
-    try:
-        keys = _keys(path, json.loads(path.read_text())["keys"])
-    except (OSError, AttributeError, LookupError, TypeError, jwt.PyJWTError) as error:
-        message = f"{path}: not a JSON Web Key Set that can be read ({type(error).__name__})"
-        raise KeySetError(message) from None
-    except json.JSONDecodeError:
-        message = f"{path}: not JSON"
-        raise KeySetError(message) from None
-    if not keys:
-        message = f"{path}: no keys"
-        raise KeySetError(message)
-    return keys
-
-
-def _keys(path: Path, items: list[dict[str, Any]]) -> dict[str, VerificationKey]:
-    keys: dict[str, VerificationKey] = {}
-    for item in items:
-        kid, algorithm = item.get("kid"), item.get("alg")
-        if not kid or kid in keys or algorithm not in ALGORITHMS or "d" in item:
-            message = f"{path}: every key needs its own kid, an alg of {sorted(ALGORITHMS)}, no d"
-            raise KeySetError(message)
-        keys[kid] = VerificationKey(algorithm, jwt.PyJWK(item).key)
-    return keys
+    caller: Caller
+    token_id: str | None
+    issued_at: int
+    expires_at: float
 
 
 class Authenticator:
-    """Verifies bearer tokens; a verified one is remembered until it expires."""
+    """Verifies bearer tokens; a verified one is remembered until it expires or keys change."""
 
     def __init__(
         self,
-        keys: Mapping[str, VerificationKey],
+        keys: KeySet,
+        revocations: TokenRevocations,
         *,
         issuer: str,
         audience: str,
         lifetime_seconds_max: int,
     ) -> None:
         self._keys = keys
+        self._revocations = revocations
         self._issuer = issuer
         self._audience = audience
         self._lifetime_seconds_max = lifetime_seconds_max
-        self._verified: OrderedDict[str, tuple[Caller, float]] = OrderedDict()
+        self._verified: OrderedDict[str, VerifiedToken] = OrderedDict()
+        self._verified_by = keys.version
 
-    def authenticate(self, token: str) -> tuple[Caller, float]:
-        """The caller that a token names, and when it expires, in seconds since 1970.
+    async def authenticate(self, token: str) -> VerifiedToken:
+        """What a token says. Raises 401 for every token that is not entirely right."""
+        known = self._known(token)
+        if known is None:
+            if len(token) > TOKEN_BYTES_MAX:
+                refuse()
+            try:
+                known = await self._verify(token)
+            except (jwt.PyJWTError, ValueError, TypeError, OverflowError, AttributeError):
+                refuse()
+            self._verified[token] = known
+            if len(self._verified) > CACHE_SIZE_MAX:
+                self._verified.popitem(last=False)
+        if self.is_revoked(known):
+            refuse()
+        return known
 
-        Raises 401 for every token that is not entirely right.
-        """
+    def is_revoked(self, token: VerifiedToken) -> bool:
+        """Whether a token that was right has been revoked since."""
+        return self._revocations.refuse(
+            token_id=token.token_id, subject=token.caller.subject, issued_at=token.issued_at
+        )
+
+    def _known(self, token: str) -> VerifiedToken | None:
         known = self._verified.get(token)
-        if known is not None:
-            if time.time() < known[1]:
-                return known
+        # Asking for a key is what makes a key set look whether it has changed.
+        self._keys.get("")
+        if self._keys.version != self._verified_by:
+            self._verified.clear()
+            self._verified_by = self._keys.version
+            return None
+        if known is not None and time.time() >= known.expires_at:
             del self._verified[token]
-        if len(token) > TOKEN_BYTES_MAX:
-            _refuse()
-        try:
-            caller, expires_at = self._verify(token)
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, AttributeError):
-            _refuse()
-        self._verified[token] = (caller, expires_at)
-        if len(self._verified) > CACHE_SIZE_MAX:
-            self._verified.popitem(last=False)
-        return caller, expires_at
+            return None
+        return known
 
-    def _verify(self, token: str) -> tuple[Caller, float]:
+    async def _verify(self, token: str) -> VerifiedToken:
         header = _header(token)
-        key = self._keys.get(header["kid"]) if isinstance(header.get("kid"), str) else None
-        if key is None or header.get("typ", "JWT") not in TYPES or "crit" in header:
-            _refuse()
+        kid = header.get("kid")
+        if not isinstance(kid, str) or header.get("typ", "JWT") not in TYPES or "crit" in header:
+            refuse()
+        key = self._keys.get(kid) or await self._keys.look_again(kid)
+        if key is None:
+            refuse()
         claims = jwt.decode(
             token,
             key.key,
@@ -149,24 +140,34 @@ class Authenticator:
         )
         issued_at, expires_at = claims["iat"], claims["exp"]
         if type(issued_at) is not int or type(expires_at) is not int:
-            _refuse()
+            refuse()
         if not 0 < expires_at - issued_at <= self._lifetime_seconds_max:
-            _refuse()
+            refuse()
+        token_id = claims.get("jti")
+        if token_id is not None and not _is_token_id(token_id):
+            refuse()
         role, subject = Role(claims["role"]), UUID(claims["sub"])
         if str(subject) != claims["sub"]:
-            _refuse()
-        return Caller(role, subject, f"{role}:{subject}"), float(expires_at)
+            refuse()
+        caller = Caller(role, subject, f"{role}:{subject}")
+        return VerifiedToken(caller, token_id, issued_at, float(expires_at))
+
+
+def _is_token_id(token_id: object) -> bool:
+    """Whether it is one that could be revoked."""
+    return isinstance(token_id, str) and 0 < len(token_id) <= TOKEN_ID_LENGTH_MAX
 
 
 def _header(token: str) -> dict[str, Any]:
     encoded = token.split(".", 1)[0]
     header = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
     if not isinstance(header, dict):
-        _refuse()
+        refuse()
     return header
 
 
-def _refuse() -> NoReturn:
+def refuse() -> NoReturn:
+    """Raise 401, always in the same words: which part of a token is wrong helps nobody honest."""
     raise ApiError(
         401,
         "unauthenticated",
@@ -176,25 +177,38 @@ def _refuse() -> NoReturn:
 
 
 class Allow(HTTPBearer):
-    """A dependency that lets these roles pass: the route's declaration."""
+    """A dependency that lets these roles pass, each subject so often: the route's declaration.
 
-    def __init__(self, *roles: Role) -> None:
+    `often` is the class of limits that counts, by default that of the method.
+    """
+
+    def __init__(self, *roles: Role, often: RateClass | None = None) -> None:
         super().__init__(scheme_name="bearer", bearerFormat="JWT", auto_error=False)
         self.roles = frozenset(roles)
+        self.often = often
 
     async def __call__(self, request: Request) -> Caller:  # type: ignore[override]
-        """The caller. Raises 401 without a valid token, 403 for another role."""
-        given = request.headers.getlist("authorization")
-        # Of two, a proxy before us may have looked at the other one.
-        if len(given) != 1:
-            _refuse()
-        scheme, _, token = given[0].partition(" ")
-        if scheme.lower() != "bearer" or not token:
-            _refuse()
-        authenticator: Authenticator = request.app.state.doors.authenticator
-        caller, expires_at = authenticator.authenticate(token)
-        # What goes on for long ends then.
-        request.scope["token_expires_at"] = expires_at
-        if caller.role not in self.roles:
-            raise ApiError(403, "forbidden", f"A {caller.role} may not do this.")
-        return caller
+        """The caller. Raises 401 without a valid token, 403 for another role, 429 too often."""
+        doors: Doors = request.app.state.doors
+        try:
+            token = await doors.authenticator.authenticate(_bearer_token(request))
+        except ApiError:
+            await doors.rate_limits.unknown_caller(request)
+            raise
+        # What goes on for long ends with its token; the record of access is made by these.
+        request.scope["token"] = token
+        await doors.rate_limits.caller(token.caller, self.often or of_method(request.method))
+        if token.caller.role not in self.roles:
+            raise ApiError(403, "forbidden", f"A {token.caller.role} may not do this.")
+        return token.caller
+
+
+def _bearer_token(request: Request) -> str:
+    given = request.headers.getlist("authorization")
+    # Of two, a proxy before us may have looked at the other one.
+    if len(given) != 1:
+        refuse()
+    scheme, _, token = given[0].partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        refuse()
+    return token

@@ -15,7 +15,7 @@ import typer
 from pydantic import ValidationError
 
 from api.app import create_app
-from api.auth import KeySetError, Role, load_key_set
+from api.auth import Role
 from api.book_metrics import OF_DISPATCHER, BookCollector
 from api.clock import Clock
 from api.clock_board import ClockBoard
@@ -27,6 +27,7 @@ from api.development import run_everything
 from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
 from api.error_page import error_page
+from api.key_sets import KeySetError, load_key_set
 from api.log_follower import LogFollower
 from api.metrics import Metrics, served
 from api.notifications.registry import notifiers_of

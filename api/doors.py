@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 
     from starlette.requests import Request
 
+    from api.access_records import AccessRecords
     from api.auth import Authenticator, Caller
     from api.event_streams import EventStreams
     from api.metrics import Metrics
     from api.one_time_codes import OneTimeCodes
     from api.pay_links import PayLinks
     from api.providers.port import Provider
+    from api.rate_limits import RateLimits
     from api.settings import Settings
+    from api.token_revocations import TokenRevocations
     from ledger.application import Ledger
     from ledger.key_store import KeyStore
     from projections.aggregates import Aggregates
@@ -70,6 +73,11 @@ class Doors:
     pay_links: PayLinks
     key_store: KeyStore
     authenticator: Authenticator
+    revocations: TokenRevocations
+    rate_limits: RateLimits
+    access_records: AccessRecords
+    door_tables: Reader
+    """Connections of their own for what the doors keep: these three, and lists of it."""
     providers: Mapping[str, Provider]
     fingerprint_secret: bytes = field(repr=False)
     reference_secret: bytes = field(repr=False)

@@ -1,6 +1,7 @@
 """Server-sent events: one answer that goes on until somebody ends it, and says who.
 
-    event: end    data: {"reason": "token_expired" | "server_stopping" | "unavailable"}
+    event: end    data: {"reason": "token_expired" | "token_revoked" | "server_stopping"
+                                   | "unavailable"}
 
 A stream also ends, without a word, when its client is gone or does not read. Whatever it holds is
 let go then, by `close`.
@@ -19,6 +20,7 @@ from fastapi import Header
 from fastapi.responses import Response
 from fastapi.sse import format_sse_event
 
+from api.doors import doors_of
 from api.errors import invalid
 from ledger.errors import Unavailable
 from projections.reader import POSITION_MAX
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.types import Receive, Scope, Send
 
+    from api.auth import VerifiedToken
     from api.event_streams import EventStreams
 
 logger = structlog.get_logger()
@@ -83,6 +86,7 @@ class EventStream(Response):
         *,
         expires_at: float,
         stopping: asyncio.Future[None],
+        is_revoked: Callable[[], bool],
         close: Callable[[], None],
         send_seconds_max: float = SEND_SECONDS_MAX,
     ) -> None:
@@ -91,6 +95,7 @@ class EventStream(Response):
         self._events = events
         self._expires_at = expires_at
         self._stopping = stopping
+        self._is_revoked = is_revoked
         self._close = close
         self._send_seconds_max = send_seconds_max
 
@@ -115,6 +120,8 @@ class EventStream(Response):
                 return_when=asyncio.FIRST_COMPLETED,
             )
             reason = "server_stopping" if self._stopping.done() else "token_expired"
+            if self._is_revoked():
+                reason = "token_revoked"
             if not gone.done():
                 await self._end(telling, reason, send)
         finally:
@@ -125,6 +132,9 @@ class EventStream(Response):
     async def _tell(self, send: Send) -> None:
         async with aclosing(self._events) as events:
             async for sent in events:
+                # Looked at as often as a heartbeat comes.
+                if self._is_revoked():
+                    return
                 async with asyncio.timeout(self._send_seconds_max):
                     await send(_body(sent))
 
@@ -151,10 +161,13 @@ def streamed(
     opened: ExitStack,
 ) -> EventStream:
     """The answer to a request: until its token expires; then what was `opened` is closed."""
+    token: VerifiedToken = request.scope["token"]
+    authenticator = doors_of(request).authenticator
     return EventStream(
         events,
-        expires_at=request.scope["token_expires_at"],
+        expires_at=token.expires_at,
         stopping=streams.stopping,
+        is_revoked=lambda: authenticator.is_revoked(token),
         close=opened.pop_all().close,
     )
 

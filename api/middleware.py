@@ -1,5 +1,6 @@
 """Around every request: an id, a correlation id, a bound for its body, and one log line.
 
+Around every answer: headers that tell a browser to guess nothing, frame nothing and keep nothing.
 A body that says itself that it is too large is refused before anything is read; one that does not
 say is measured while it comes in. Pure ASGI, no thread.
 """
@@ -7,7 +8,7 @@ say is measured while it comes in. Pure ASGI, no thread.
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
 import structlog
@@ -25,12 +26,40 @@ logger = structlog.get_logger("access")
 
 QUIET = frozenset({"/healthz", "/readyz"})
 
+SECURITY_HEADERS: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    # The path of a pay-now link is a right.
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-frame-options", b"DENY"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+)
+"""As OWASP's REST security cheat sheet has them for an API."""
+STRICT_TRANSPORT: Final = (b"strict-transport-security", b"max-age=31536000")
+NOTHING: Final = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+PAGES: Final = frozenset({"/docs", "/redoc", "/docs/oauth2-redirect"})
+DOCUMENTATION: Final = (
+    b"content-security-policy",
+    (
+        b"default-src 'self'; img-src 'self' data: https://fastapi.tiangolo.com; "
+        b"script-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net; worker-src blob:; "
+        b"style-src 'self' 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com; "
+        b"font-src https://fonts.gstatic.com; frame-ancestors 'none'"
+    ),
+)
+"""FastAPI's own pages take their scripts from there."""
+NOT_KEPT: Final = (b"cache-control", b"no-store")
+REVALIDATED: Final = (b"cache-control", b"private, no-cache")
+"""A browser may keep what has an ETag, and asks each time whether it is still so."""
+
 
 class RequestContext:
     """Gives each request its ids, answers them in headers, and logs the outcome."""
 
-    def __init__(self, app: ASGIApp, *, body_bytes_max: int, metrics: Metrics) -> None:
+    def __init__(
+        self, app: ASGIApp, *, body_bytes_max: int, metrics: Metrics, over_tls: bool
+    ) -> None:
         self._app = app
+        self._headers = [*SECURITY_HEADERS, *([STRICT_TRANSPORT] if over_tls else [])]
         self._metrics = metrics
         self._body_bytes_max = body_bytes_max
         self._too_large = f"The body may have at most {body_bytes_max} bytes."
@@ -49,7 +78,14 @@ class RequestContext:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", request_id.encode()))
+                headers = message["headers"]
+                headers.append((b"x-request-id", request_id.encode()))
+                headers.extend(self._headers)
+                headers.append(DOCUMENTATION if scope["path"] in PAGES else NOTHING)
+                if not any(name == b"cache-control" for name, _ in headers):
+                    headers.append(
+                        REVALIDATED if any(name == b"etag" for name, _ in headers) else NOT_KEPT
+                    )
             await send(message)
 
         received = 0

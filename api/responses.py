@@ -80,6 +80,7 @@ every route with a body (413) or an idempotency key (422) has in common."""
 
 ALWAYS: Final[tuple[Answer, ...]] = (
     *("validation_error", "unauthenticated", "forbidden", "internal_error"),
+    *("rate_limited", "access_not_recorded"),
     Unavailable,
 )
 WITH_BODY: Final[tuple[Answer, ...]] = ("body_too_large", "invalid_json")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from api.app import create_app
+from api.http_protocol import protocol_class
 
 if TYPE_CHECKING:
     import socket
@@ -48,6 +49,14 @@ def serve(settings: Settings) -> int:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        http=protocol_class(
+            request_seconds_max=settings.request_seconds_max,
+            answer_seconds_max=settings.answer_seconds_max,
+        ),
+        limit_concurrency=settings.connections_max,
+        # Without a setting nobody's word is taken for where a request comes from.
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies,
     )
     server = Server(config, app)
     server.run()

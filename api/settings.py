@@ -5,14 +5,22 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
+from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import platformdirs
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from limits import parse_many
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ORIGIN: Final = re.compile(
+    r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?"
+)
+"""Of a web page (RFC 6454), as a browser writes it."""
 
 
 class Environment(StrEnum):
@@ -25,6 +33,18 @@ class Environment(StrEnum):
 def default_data_directory() -> Path:
     """The user's data directory, where the embedded database and the keys lie by default."""
     return platformdirs.user_data_path("hesabu", appauthor=False)
+
+
+def _is_a_limit(text: str) -> str:
+    try:
+        parse_many(text)
+    except ValueError:
+        raise ValueError("must be limits such as 10/minute;60/hour") from None
+    return text
+
+
+RateLimit = Annotated[str, AfterValidator(_is_a_limit)]
+"""As the `limits` library reads it."""
 
 
 class Settings(BaseSettings):
@@ -59,10 +79,40 @@ class Settings(BaseSettings):
     """Where this process tells Prometheus its numbers, at `/metrics`; nowhere if it is not set."""
 
     key_set_file: Path | None = None
-    """A JWKS file with the public keys that sign tokens; in development it is made."""
+    """A JWKS file with the public keys that sign tokens; in development it is made. It is read
+    again when it changes."""
+    key_set_url: Annotated[str, Field(pattern=r"^https?://[^\s]+$")] | None = None
+    """Where an issuer publishes them instead; fetched again every five minutes."""
     token_issuer: str = "hesabu"  # noqa: S105 - a name, not a secret
     token_audience: str = "hesabu"  # noqa: S105 - a name, not a secret
     token_lifetime_seconds_max: int = Field(default=24 * 3600, ge=60)
+
+    trusted_proxies: str = ""
+    """Addresses or networks, comma-separated, of proxies whose X-Forwarded-For is believed.
+    Nobody's by default: then the address of a caller is the connection's."""
+    cors_origins: Annotated[list[str], NoDecode] = []
+    """Comma-separated: exactly these web origins may read answers in a browser."""
+    connections_max: int = Field(default=5_000, ge=10)
+    """So many connections does one API process hold; of more, requests are answered with 503."""
+    request_seconds_max: float = Field(default=15.0, gt=0)
+    """A request must have come in whole by then, from its connection or its first byte."""
+    answer_seconds_max: float = Field(default=60.0, gt=0)
+    """A client that takes nothing of its answer for so long is left."""
+
+    rate_limit_reads: RateLimit = "1200/minute"
+    """GETs of one subject, at one process."""
+    rate_limit_writes: RateLimit = "240/minute"
+    """Everything else of one subject."""
+    rate_limit_prompts: RateLimit = "20/minute;200/hour"
+    """What makes a phone ring, of one subject; by a pay-now link, of one subscription."""
+    rate_limit_phone: RateLimit = "10/minute;40/hour"
+    """What makes one phone ring, whoever asks."""
+    rate_limit_service: RateLimit = "60000/minute"
+    """Each class, of the platform's own backend."""
+    rate_limit_anonymous: RateLimit = "300/minute"
+    """Requests without a right token, and by links, from one address at one process."""
+    rate_limits_counted: Literal["process", "database"] = "process"
+    """Where writes are counted: in each process, or in the database for all of them."""
 
     payment_expiry_seconds: int = Field(default=300, ge=1, le=7 * 24 * 3600)
     renewal_expiry_seconds: int = Field(default=900, ge=1, le=12 * 3600)
@@ -133,6 +183,25 @@ class Settings(BaseSettings):
     sandbox_api_key: SecretStr | None = None
     sandbox_webhook_secret: SecretStr | None = None
 
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _are_origins(cls, text: object) -> object:
+        origins = [each.strip() for each in text.split(",")] if isinstance(text, str) else text
+        for origin in origins if isinstance(origins, list) else []:
+            if origin and not ORIGIN.fullmatch(str(origin)):
+                raise ValueError("must be origins such as https://app.example.com, and never *")
+        return [each for each in origins if each] if isinstance(origins, list) else origins
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, text: str) -> str:
+        for network in text.split(",") if text else ():
+            try:
+                ip_network(network.strip())
+            except ValueError:
+                raise ValueError("must be addresses or networks, such as 10.0.0.0/8") from None
+        return text
+
     @field_validator("book_time_zone")
     @classmethod
     def _is_a_time_zone(cls, name: str) -> str:
@@ -145,12 +214,20 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _production_is_explicit(self) -> Self:
         if self.environment is Environment.PRODUCTION:
-            if self.key_set_file is None:
-                raise ValueError("HESABU_KEY_SET_FILE is required in production")
+            if self.key_set_file is None and self.key_set_url is None:
+                raise ValueError("HESABU_KEY_SET_FILE is required in production, or _URL")
+            if self.key_set_url is not None and not self.key_set_url.startswith("https:"):
+                raise ValueError("HESABU_KEY_SET_URL must begin with https: in production")
             if self.database_url is None:
                 raise ValueError("DATABASE_URL is required in production")
             if self.time_may_run_ahead:
                 raise ValueError("HESABU_TIME_MAY_RUN_AHEAD is not for production")
+        return self
+
+    @model_validator(mode="after")
+    def _keys_come_from_one_place(self) -> Self:
+        if self.key_set_file is not None and self.key_set_url is not None:
+            raise ValueError("HESABU_KEY_SET_FILE and _URL are not set together")
         return self
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from api.auth import Allow, Caller, Role
 from api.doors import doors_of, e164
 from api.errors import invalid
 from api.instruments import payer_phone, remember_payer_phone
+from api.rate_classes import RateClass
 from api.rendering import rendered_payment
 from api.responses import Success, documented, success
 from api.routers.parts import (
@@ -35,6 +36,7 @@ from projections.payments import PaymentView, project_payment
 routes = router("/payments", "payments")
 
 Fan = Annotated[Caller, Depends(Allow(Role.FAN))]
+PromptingFan = Annotated[Caller, Depends(Allow(Role.FAN, often=RateClass.PROMPT))]
 Involved = Annotated[Caller, Depends(Allow(Role.FAN, Role.CREATOR, Role.ADMIN))]
 
 
@@ -59,7 +61,7 @@ class NewPayment(Body):
     responses=documented(InitiatePayment, 413, 422),
 )
 async def initiate_payment(
-    body: NewPayment, caller: Fan, key: IdempotencyKeyHeader, request: Request
+    body: NewPayment, caller: PromptingFan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
     """Start a payment. The prompt reaches the phone in a moment; the provider confirms later."""
     doors = doors_of(request)
@@ -74,6 +76,7 @@ async def initiate_payment(
     if (body.purpose == "purchase") != (body.reference is not None):
         raise invalid("reference", "is needed for a purchase, and only for a purchase")
     phone = e164(body.phone, "phone")
+    await doors.rate_limits.phone(phone)
     entry_id, entries = await payer_phone(doors, caller.subject, phone)
     outcome = await _execute(
         request,

@@ -24,7 +24,7 @@ from api.routers.parts import (
     replay_headers,
     router,
 )
-from api.routers.subscription_parts import Fan, fields_of
+from api.routers.subscription_parts import Fan, PromptingFan, fields_of
 from ledger.commands import ConfirmPhone, SetEmail, StartPhoneConfirmation
 from ledger.fan import TRIES_MAX
 from ledger.fan import Fan as FanState
@@ -136,11 +136,13 @@ async def read_me(caller: Fan, request: Request) -> Response:
     responses=documented(StartPhoneConfirmation, 413, 422),
 )
 async def add_phone(
-    body: NewPhone, caller: Fan, key: IdempotencyKeyHeader, request: Request
+    body: NewPhone, caller: PromptingFan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
     """Have a code sent to a phone; an older code is over."""
     doors = doors_of(request)
-    phone = await phone_of(doors, caller.subject, e164(body.phone, "phone"))
+    number = e164(body.phone, "phone")
+    await doors.rate_limits.phone(number)
+    phone = await phone_of(doors, caller.subject, number)
     command = StartPhoneConfirmation(
         # Not made of the key, or the code of another phone could be known before it is sent.
         confirmation_id=uuid4(),

@@ -32,7 +32,10 @@ if TYPE_CHECKING:
     from ledger.subscription import Subscription
     from projections.subscriptions import SubscriptionView
 
-OPENED: Final[tuple[Answer, ...]] = ("pay_link_not_found", "internal_error", Unavailable)
+OPENED: Final[tuple[Answer, ...]] = (
+    *("pay_link_not_found", "rate_limited", "internal_error"),
+    Unavailable,
+)
 
 routes = APIRouter(prefix="/pay", tags=["pay-now links"], route_class=StrictRoute)
 
@@ -70,6 +73,7 @@ class _Due:
 async def read_pay_link(token: str, request: Request) -> Response:
     """What is due by this link."""
     doors = doors_of(request)
+    await doors.rate_limits.unknown_caller(request)
     link, view = await _opened(doors, token)
     return success(await _rendered(doors, link, view))
 
@@ -83,8 +87,10 @@ async def read_pay_link(token: str, request: Request) -> Response:
 async def pay_by_link(token: str, request: Request) -> Response:
     """Have the subscription's own phone asked for it, or its card charged."""
     doors = doors_of(request)
+    await doors.rate_limits.unknown_caller(request)
     link, view = await _opened(doors, token)
     sub = view.subscription
+    await doors.rate_limits.pay_link(sub.id)
     request_id = request.scope["request_id"]
     command = PayInvoice(
         subscription_id=sub.id,

@@ -12,6 +12,7 @@ from api.auth import Allow, Caller, Role
 from api.doors import Doors, doors_of, e164
 from api.errors import invalid
 from api.instruments import card_of, phone_of
+from api.rate_classes import RateClass
 from api.responses import success
 from api.routers.parts import (
     Body,
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from projections.subscriptions import SubscriptionRead
 
 Fan = Annotated[Caller, Depends(Allow(Role.FAN))]
+PromptingFan = Annotated[Caller, Depends(Allow(Role.FAN, often=RateClass.PROMPT))]
 FanOrAdmin = Annotated[Caller, Depends(Allow(Role.FAN, Role.ADMIN))]
 
 SUBSCRIPTIONS: Final = UUID("0c7e1a52-9d3b-5f64-8a1e-6b5d2c4f9e70")
@@ -253,6 +255,7 @@ async def method_of(
         instrument, entries = card_of(doors, fan_id, body.card)
     else:
         assert body.phone is not None  # noqa: S101 - it was checked
+        await doors.rate_limits.phone(body.phone)
         instrument, entries = await phone_of(doors, fan_id, body.phone)
     method = PaymentMethod(kind=body.kind, provider=body.provider, instrument=instrument)
     return method, entries

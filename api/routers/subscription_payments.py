@@ -21,7 +21,7 @@ from api.doors import doors_of
 from api.responses import Success, documented, success
 from api.routers.parts import IdempotencyKeyHeader, refused, replay_headers, router
 from api.routers.subscription_parts import (
-    Fan,
+    PromptingFan,
     SubscriptionData,
     execute,
     fields_of,
@@ -62,7 +62,7 @@ class ByHandData(BaseModel):
     responses=documented(PayInvoice, 422),
 )
 async def pay_now(
-    subscription_id: UUID, caller: Fan, key: IdempotencyKeyHeader, request: Request
+    subscription_id: UUID, caller: PromptingFan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
     """Pay what is open, or the next period early. The prompt reaches the phone in a moment."""
     doors = doors_of(request)
@@ -85,7 +85,7 @@ async def pay_now(
     responses=documented(PayInvoice, 422),
 )
 async def pay_by_hand(
-    subscription_id: UUID, caller: Fan, key: IdempotencyKeyHeader, request: Request
+    subscription_id: UUID, caller: PromptingFan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
     """Get a reference with which what is open can be paid at a till, by anybody."""
     doors = doors_of(request)

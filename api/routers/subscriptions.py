@@ -22,6 +22,7 @@ from api.routers.subscription_parts import (
     FanOrAdmin,
     InvoicesData,
     NewMethod,
+    PromptingFan,
     SubscriptionData,
     SubscriptionsData,
     answer,
@@ -66,7 +67,7 @@ class NewSubscription(Body):
     responses=documented(Subscribe, 413, 422),
 )
 async def subscribe(
-    body: NewSubscription, caller: Fan, key: IdempotencyKeyHeader, request: Request
+    body: NewSubscription, caller: PromptingFan, key: IdempotencyKeyHeader, request: Request
 ) -> Response:
     """Subscribe at today's price. It is active once the first payment arrives, or tried first."""
     doors = doors_of(request)

@@ -44,6 +44,11 @@ PHONE_PREFIX: Final = f"+254{PHONE_DIGITS}"
 
 OPEN: Final = frozenset({"initiated", "submitting", "submitted", "submission_unknown"})
 
+RATE_LIMITS: Final = (
+    *("RATE_LIMIT_READS", "RATE_LIMIT_WRITES", "RATE_LIMIT_PROMPTS", "RATE_LIMIT_PHONE"),
+    "RATE_LIMIT_ANONYMOUS",
+)
+
 OPERATOR_TIMINGS: Final = {
     "DELAY_SECONDS": "0.05",
     "TIMEOUT_SECONDS": "0.3",
@@ -200,6 +205,10 @@ class Deployment:
     def api(self) -> ApiProcess:
         return self.apis[0]
 
+    def documents(self, method: str, path: str) -> bool:
+        """Whether there is such a route."""
+        return self._docs.operation(method, path) is not None
+
     @property
     def operator(self) -> OperatorProcess:
         assert self._operator is not None
@@ -226,6 +235,8 @@ class Deployment:
             "SANDBOX_WEBHOOK_SECRET": self.webhook_secret,
             # Most tests are not about phones; where they are confirmed, a test says so.
             "PHONE_CONFIRMATION_REQUIRED": "false",
+            # Limits are counted, but a test is no attack unless it says so.
+            **dict.fromkeys(RATE_LIMITS, "1000000/minute"),
             **self._settings,
         }
         given = {f"HESABU_{name}": text for name, text in chosen.items()}

@@ -8,6 +8,7 @@ from uuid import uuid4
 from api.auth import Role
 from tests.api import (
     book_requests,
+    door_requests,
     inbox_requests,
     membership_requests,
     payout_requests,
@@ -58,6 +59,7 @@ RULES: Final = {
     **inbox_requests.RULES,
     **projection_requests.RULES,
     **search_requests.RULES,
+    **door_requests.RULES,
     **membership_requests.RULES,
     **subscription_requests.RULES,
 }
@@ -77,6 +79,8 @@ def right_request(doors: Deployment, route: Route, fan: Person, creator: Person)
         return {**request, "key": str(uuid4()), **of_fans}
     if (of_searches := search_requests.search_request(doors, route, fan, creator)) is not None:
         return {**request, **of_searches}
+    if (of_doors := door_requests.door_request(route, fan)) is not None:
+        return {**request, **of_doors}
     if "{payment_id}" in route.path:
         payment_id = doors.pay(fan, creator)
         request["path"] = route.path.replace("{payment_id}", payment_id)

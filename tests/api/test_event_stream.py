@@ -72,6 +72,7 @@ def streamed(
     *,
     seconds: float = 60.0,
     stops: bool = False,
+    revoked_after: int | None = None,
 ) -> None:
     """Serve a stream to its end, whatever that is; then what it held was let go, once."""
     closed: list[None] = []
@@ -84,6 +85,7 @@ def streamed(
             events,
             expires_at=time.time() + seconds,
             stopping=stopping,
+            is_revoked=lambda: revoked_after is not None and len(client.sent) > revoked_after,
             close=lambda: closed.append(None),
             send_seconds_max=0.2,
         )
@@ -107,6 +109,7 @@ def test_an_event_is_written_as_the_standard_has_it() -> None:
         ({"seconds": 0.1}, "token_expired"),
         ({"seconds": -5.0}, "token_expired"),
         ({"stops": True}, "server_stopping"),
+        ({"revoked_after": 3}, "token_revoked"),
     ],
 )
 def test_a_stream_says_why_it_ends(options: dict[str, Any], reason: str) -> None:

@@ -17,6 +17,7 @@ import schemathesis
 from api.auth import Role
 from tests.api import (
     book_requests,
+    door_requests,
     inbox_requests,
     membership_requests,
     payout_requests,
@@ -185,6 +186,11 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:
         request = search_requests.search_request(doors, route, fan, creator)
         assert request is not None
         caller = fan if Role.FAN in rule.own else doors.admin
+        yield doors.api.send(caller, route.method, **request)
+    for route, rule in door_requests.RULES.items():
+        request = door_requests.door_request(route, fan)
+        assert request is not None
+        caller = doors.auditor if Role.AUDITOR in rule.own else doors.admin
         yield doors.api.send(caller, route.method, **request)
     for route in inbox_requests.RULES:
         request = inbox_requests.inbox_request(doors, route, creator)

@@ -18,7 +18,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from api.auth import KeySetError, Role, load_key_set
+from api.auth import Role
+from api.key_sets import KeySetError, load_key_set
 from api.settings import Settings
 from api.tokens import issue_token
 from tests.api.deployment import API, ApiProcess, Deployment

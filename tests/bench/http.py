@@ -148,6 +148,11 @@ def api_process(server: BenchServer, *arguments: str) -> Iterator[Api]:
         # A provider that is never called: no dispatcher runs here.
         "HESABU_SANDBOX_URL": "http://127.0.0.1:9",
         "HESABU_PHONE_CONFIRMATION_REQUIRED": "false",
+        # Counted as in production, and never reached by a caller who measures.
+        "HESABU_RATE_LIMIT_READS": "1000000/minute",
+        "HESABU_RATE_LIMIT_WRITES": "1000000/minute",
+        "HESABU_RATE_LIMIT_PROMPTS": "1000000/minute",
+        "HESABU_RATE_LIMIT_PHONE": "1000000/minute",
         "HESABU_SANDBOX_API_KEY": "not-used-here",
         "HESABU_SANDBOX_WEBHOOK_SECRET": "whsec_" + "A" * 44,
     }

@@ -1,0 +1,79 @@
+"""HTTP from clients that are slow on purpose, or gone: each has so long, and no more.
+
+uvicorn bounds a connection only between two requests. Here a request must have come in whole
+within a time from the connection or from its first byte, and a client that takes nothing of its
+answer is left after another. What a connection holds meanwhile is a few kilobytes and no thread.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+
+REQUEST_TIMEOUT: Final = (
+    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
+)
+
+
+def protocol_class(
+    *, request_seconds_max: float, answer_seconds_max: float
+) -> type[HttpToolsProtocol]:
+    """Uvicorn's protocol with these bounds, in seconds."""
+
+    class BoundedProtocol(HttpToolsProtocol):
+        _coming: asyncio.TimerHandle | None = None
+        _going: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            self._expect()
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._came()
+            self.resume_writing()
+            super().connection_lost(exc)
+
+        def on_message_begin(self) -> None:
+            super().on_message_begin()
+            # The first request's time began with the connection.
+            if self._coming is None:
+                self._expect()
+
+        def on_message_complete(self) -> None:
+            self._came()
+            super().on_message_complete()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if self._going is None:
+                self._going = self.loop.call_later(answer_seconds_max, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            if self._going is not None:
+                self._going.cancel()
+                self._going = None
+            super().resume_writing()
+
+        def _expect(self) -> None:
+            self._coming = self.loop.call_later(request_seconds_max, self._too_slow)
+
+        def _came(self) -> None:
+            if self._coming is not None:
+                self._coming.cancel()
+                self._coming = None
+
+        def _too_slow(self) -> None:
+            self._coming = None
+            if self.transport.is_closing():
+                return
+            cycle: Any = self.cycle
+            if cycle is None or cycle.response_complete:
+                self.transport.write(REQUEST_TIMEOUT)
+            # Whoever reads the body sees that nobody is there any more.
+            self.transport.close()
+
+    return BoundedProtocol
