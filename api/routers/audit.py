@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of
 from api.responses import Success, documented, success
-from api.routers.parts import Position, router
+from api.routers.parts import Instant, Position, router
 from ledger.errors import NotFound
 from ledger.money import CurrencyCode
 from projections.account_entries import entries_page
@@ -174,7 +174,7 @@ async def read_stream(
     request: Request,
     version: Annotated[int | None, Query(ge=1, le=POSITION_MAX)] = None,
     as_of_position: Position = None,
-    as_of: AwareDatetime | None = None,
+    as_of: Instant | None = None,
 ) -> Response:
     """One stream from its first event, as it was at a version, a position or a recorded time."""
     page = await stream_as_of(
@@ -205,7 +205,7 @@ async def read_accounts(  # noqa: PLR0917 - query parameters, by name
     request: Request,
     prefix: Annotated[str, Query(max_length=100)] = "",
     as_of_position: Position = None,
-    as_of: AwareDatetime | None = None,
+    as_of: Instant | None = None,
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> Response:
@@ -234,7 +234,7 @@ async def read_entries(
     *,
     newest_first: bool = False,
     as_of_position: Position = None,
-    as_of: AwareDatetime | None = None,
+    as_of: Instant | None = None,
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> Response:
@@ -262,11 +262,11 @@ async def read_entries(
 async def read_effective_balance(  # noqa: PLR0917 - query parameters, by name
     account: str,
     currency: CurrencyCode,
-    effective: AwareDatetime,
+    effective: Instant,
     _caller: Auditor,
     request: Request,
     as_of_position: Position = None,
-    as_of: AwareDatetime | None = None,
+    as_of: Instant | None = None,
 ) -> Response:
     """What had taken effect in an account by a time, as we know it now or as we knew it then."""
     found = await effective_balance(
@@ -291,7 +291,7 @@ async def read_trial_balance(
     _caller: Auditor,
     request: Request,
     as_of_position: Position = None,
-    as_of: AwareDatetime | None = None,
+    as_of: Instant | None = None,
 ) -> Response:
     """Debits and credits of each currency, now, at a position or at a recorded time."""
     totals = await trial_balance(

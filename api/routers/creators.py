@@ -13,7 +13,7 @@ from api.auth import Allow, Caller, Role
 from api.conditional import tagged
 from api.doors import doors_of
 from api.responses import NOT_MODIFIED, Success, documented, success
-from api.routers.parts import MinPosition, Position, own_creator, router
+from api.routers.parts import Instant, MinPosition, Position, own_creator, router
 from ledger.errors import CreatorNotFound
 from projections.balances import CreatorBalances
 from projections.cursor import InvalidCursor
@@ -95,7 +95,7 @@ async def read_balance(  # noqa: PLR0917 - query parameters, by name
     request: Request,
     min_position: MinPosition = None,
     as_of_position: Position = None,
-    as_of: AwareDatetime | None = None,
+    as_of: Instant | None = None,
 ) -> Response:
     """Pending, available, held, reserved and in transit, now or in the past."""
     own_creator(caller, creator_id)

@@ -8,12 +8,12 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel
+from pydantic import BaseModel
 
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of
 from api.responses import NOT_MODIFIED, Success, documented, success
-from api.routers.parts import MinPosition, router
+from api.routers.parts import Instant, MinPosition, router
 from ledger.subscription import SubscriptionState
 from projections.entitlements import EntitlementsRead
 from projections.reader import PositionNotReached
@@ -53,7 +53,7 @@ async def read_entitlement(
     creator_id: UUID,
     _caller: ServiceOrAdmin,
     request: Request,
-    at: AwareDatetime | None = None,
+    at: Instant | None = None,
     min_position: MinPosition = None,
 ) -> Response:
     """A fan's access now; at a past instant, as it was known then; later, what is sure by now."""

@@ -102,7 +102,7 @@ def _in_utc(instant: datetime) -> datetime:
 
 
 Instant = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_utc)]
-"""A time in a body: text with an offset, never a number; in UTC from here on."""
+"""A time in a body or a query: text with an offset, never a number; in UTC from here on."""
 
 ProviderName = Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9_]+$", examples=["sandbox"])]
 

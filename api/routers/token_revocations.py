@@ -14,7 +14,7 @@ from api.doors import doors_of
 from api.responses import Success, documented, success
 from api.routers.parts import Body, Instant, Reason, router
 from api.token_revocations import TOKEN_ID_LENGTH_MAX, Revocation
-from projections.cursor import CURSOR_LENGTH_MAX, decode_cursor, encode_cursor
+from projections.cursor import CURSOR_LENGTH_MAX, InvalidCursor, decode_cursor, encode_cursor
 from projections.reader import PAGE_SIZE, PAGE_SIZE_MAX, POSITION_MAX
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ async def revoke_tokens(body: NewRevocation, caller: AdminOrService, request: Re
     return success(_rendered(recorded), 201)
 
 
-@routes.get("", response_model=Success[RevocationsData], responses=documented())
+@routes.get("", response_model=Success[RevocationsData], responses=documented(InvalidCursor))
 async def list_revocations(
     _caller: AdminOrAuditor,
     request: Request,

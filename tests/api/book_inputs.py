@@ -153,6 +153,41 @@ EXCHANGE: Final = Request(
         "rate_denominator": (*NOT_AN_INTEGER, "0", str(10**12 + 1)),
     },
 )
+OF_LINE: Final = {
+    "reference": NOT_A_REFERENCE,
+    "occurred_at": NOT_A_TIME,
+    "money": NOT_MONEY,
+    "money.amount": NOT_AN_AMOUNT,
+    "money.currency": NOT_A_CURRENCY,
+}
+
+
+def line(
+    path: str, more: dict[str, str] | None = None, wrong: dict[str, tuple[str, ...]] | None = None
+) -> Request:
+    """A line of a statement with an amount, and what else this kind of line has."""
+    body = {"reference": "FT1", "occurred_at": "2026-11-05T09:00:00+03:00", "money": SHILLING}
+    return Request(
+        path,
+        "POST",
+        f"/admin/books/{path}",
+        {**body, **(more or {})},
+        {**OF_LINE, **(wrong or {})},
+        frozenset({"occurred_at"}),
+    )
+
+
+LINES: Final = (
+    line("bank-charges"),
+    line("withdrawals"),
+    line("capital"),
+    line("tax-remittances", {"tax": "vat"}, {"tax": NOT_A_KIND}),
+    line(
+        "wallet-fundings",
+        {"provider": "sandbox", "funded_from": "bank"},
+        {"provider": NOT_A_PROVIDER, "funded_from": NOT_A_KIND},
+    ),
+)
 DOCUMENT: Final = Request(
     "document",
     "POST",
@@ -168,5 +203,6 @@ BOOK_REQUESTS: Final = (
     REJECTION,
     SETTLEMENT,
     EXCHANGE,
+    *LINES,
     DOCUMENT,
 )

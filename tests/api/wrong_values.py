@@ -54,6 +54,8 @@ class Request:
     body: dict[str, Any]
     wrong: dict[str, tuple[str, ...]]
     optional: frozenset[str] = frozenset()
+    keyed: bool = True
+    """Whether it takes an idempotency key."""
 
 
 PAYMENT: Final = Request(
