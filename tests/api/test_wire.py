@@ -12,6 +12,7 @@ import re
 import socket
 import time
 import zlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
@@ -91,7 +92,8 @@ def _answers(api: ApiProcess, sent: bytes) -> list[bytes]:
     """Everything that is answered until the connection is closed from there."""
     got = b""
     with socket.create_connection(("127.0.0.1", api.port), timeout=30) as connection:
-        connection.sendall(sent)
+        with suppress(ConnectionError):
+            connection.sendall(sent)
         while True:
             try:
                 part = connection.recv(65_536)
@@ -132,6 +134,74 @@ def test_nothing_of_this_is_a_defect_or_echoed_in_the_log(doors: Deployment) -> 
     log = [json.loads(line) for line in doors.api.log_text().splitlines()]
     assert [line for line in log if line["level"] not in {"info", "warning"}] == []
     assert "zqzq" not in doors.api.log_text()
+
+
+TOO_LONG: Final = {
+    "a header": b"x-zqzq: " + b"z" * 40_000 + b"\r\n\r\n",
+    "headers": b"".join(b"x-%d: zqzq\r\n" % number for number in range(100_000)) + b"\r\n",
+    "a header that does not end": b"x-zqzq: " + b"z" * 5_000_000,
+    "a name that does not end": b"z" * 5_000_000,
+    "a token": b"authorization: Bearer " + b"z" * 1_000_000 + b"\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("headers", TOO_LONG)
+def test_headers_have_a_bound(doors: Deployment, headers: str) -> None:
+    sent = b"GET /healthz HTTP/1.1\r\nhost: x\r\n" + TOO_LONG[headers]
+    answers = _answers(doors.api, sent + SECOND)
+    # What still comes in when the connection is closed may take the answer with it.
+    assert [answer[:13] for answer in answers] in ([b"HTTP/1.1 431 "], [])
+
+
+def test_a_path_has_a_bound(doors: Deployment) -> None:
+    for end in (b" HTTP/1.1\r\nhost: x\r\n\r\n", b""):
+        answers = _answers(doors.api, b"GET /" + b"z" * 5_000_000 + end)
+        assert [answer[:13] for answer in answers] in ([b"HTTP/1.1 431 "], [])
+
+
+def test_headers_within_the_bound_are_read(doors: Deployment) -> None:
+    sent = b"GET /healthz HTTP/1.1\r\nhost: x\r\nx-a: " + b"a" * 30_000 + b"\r\n\r\n"
+    first, second = _answers(doors.api, sent + SECOND)
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert second.startswith(b"HTTP/1.1 200 ")
+    [refusal] = _answers(doors.api, sent.replace(b"x-a: ", b"x-a: " + b"a" * 3_000))
+    assert refusal.startswith(b"HTTP/1.1 431 ")
+    assert b"connection: close" in refusal
+
+
+CHUNKED: Final = b"transfer-encoding: chunked\r\nconnection: close\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [
+        b"2;" + b"z" * 1_000_000 + b"\r\n{}\r\n0\r\n\r\n",
+        b"2\r\n{}\r\n0\r\nx-zqzq: " + b"z" * 5_000_000,
+        b"2\r\n{}\r\n0\r\n" + b"x-zqzq: zqzq\r\n" * 100_000 + b"\r\n",
+    ],
+    ids=["an extension of a chunk", "a field that does not end", "fields"],
+)
+def test_what_stands_between_chunks_and_behind_them_has_a_bound(
+    doors: Deployment, rest: bytes
+) -> None:
+    answers = _answers(doors.api, _head(doors.fan()) + CHUNKED + rest)
+    assert [answer[:10] for answer in answers] in ([b"HTTP/1.1 4"], [])
+
+
+def test_fields_behind_a_body_are_no_headers(doors: Deployment) -> None:
+    """Nothing in front of us has looked at them, and they are no token and no key."""
+    fan = doors.fan()
+    body = b"2\r\n{}\r\n0\r\n"
+    [as_said] = _answers(
+        doors.api, _head(fan) + CHUNKED + body + b"authorization: Bearer zqzq\r\n\r\n"
+    )
+    assert as_said.startswith(b"HTTP/1.1 400 ")
+    anonymous = f"POST {API}/payments HTTP/1.1\r\nhost: x\r\n".encode()
+    [nobody] = _answers(
+        doors.api,
+        anonymous + CHUNKED + body + f"authorization: Bearer {fan.token}\r\n\r\n".encode(),
+    )
+    assert nobody.startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize("length", [2**63, 2**40, BODY_BYTES_MAX + 1])
