@@ -14,7 +14,11 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
-from api.housekeeping import destroy_keys_of_unknown_origin, forget_idempotency_keys
+from api.housekeeping import (
+    destroy_keys_of_unknown_origin,
+    forget_idempotency_keys,
+    forget_rate_limit_windows,
+)
 from api.live_prompts import forget_phones, give_back_phones
 from api.log_follower import follow
 from api.notifications.notices import KINDS_BY_TOPIC, notification_id
@@ -190,6 +194,7 @@ class TaskBoard:
         """Forget what has been kept long enough."""
         with self._pool.connection() as connection:
             keys = forget_idempotency_keys(connection)
+            forget_rate_limit_windows(connection)
             bodies = destroy_keys_of_unknown_origin(connection, key_store)
             forget_phones(connection)
         logger.info("house_kept", idempotency_keys=keys, callbacks_of_unknown_origin=bodies)

@@ -1,7 +1,7 @@
 """What is forgotten on purpose. Runs in the dispatcher, once an hour.
 
-Callers' idempotency keys after 30 days, and the keys of callbacks of unknown origin after 7.
-Natural keys hold for ever.
+Callers' idempotency keys after 30 days, windows of rate limits once they are over, and the keys of
+callbacks of unknown origin after 7 days. Natural keys hold for ever.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ FORGET_IDEMPOTENCY_KEYS: Final = """
         WHERE NOT permanent AND recorded_at < now() - interval '30 days' LIMIT %s))
 """
 
+FORGET_RATE_LIMIT_WINDOWS: Final = "DELETE FROM rate_limit_windows WHERE ends_at < now()"
+
 KEYS_OF_UNKNOWN_ORIGIN: Final = """
     SELECT key_id FROM inbox
     WHERE of_unknown_origin AND received_at < now() - interval '7 days'
@@ -36,6 +38,11 @@ def forget_idempotency_keys(connection: psycopg.Connection[Any]) -> int:
     while (deleted := connection.execute(FORGET_IDEMPOTENCY_KEYS, (BATCH,)).rowcount) > 0:
         total += deleted
     return total
+
+
+def forget_rate_limit_windows(connection: psycopg.Connection[Any]) -> int:
+    """Delete windows of rate limits that are over; how many."""
+    return connection.execute(FORGET_RATE_LIMIT_WINDOWS).rowcount
 
 
 def destroy_keys_of_unknown_origin(connection: psycopg.Connection[Any], key_store: KeyStore) -> int:
