@@ -18,6 +18,7 @@ from ledger.database.connections import BookLocation
 from ledger.database.embedded import EmbeddedPostgres
 from ledger.database.roles import DatabaseRole
 from ledger.key_store import KeyStore
+from tests.api.leaks import leaks_in_log
 from tests.databases import Databases
 
 if TYPE_CHECKING:
@@ -46,6 +47,16 @@ hypothesis.settings.register_profile("hesabu", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("hesabu")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _logs_hold_nothing_personal(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[None]:
+    """Whatever ran, and wherever it logged: in no log of the whole run is a canary or a token."""
+    yield
+    for log in sorted(tmp_path_factory.getbasetemp().rglob("*.log")):
+        assert leaks_in_log(log) == []
+
+
 @pytest.fixture(scope="session")
 def databases() -> Iterator[Databases]:
     """The server of this process, making databases on demand."""
@@ -54,6 +65,7 @@ def databases() -> Iterator[Databases]:
         Path(directory).chmod(0o755)
         with EmbeddedPostgres(Path(directory) / "server") as server:
             yield Databases(server)
+            assert leaks_in_log(server.directory / "server.log") == []
 
 
 @pytest.fixture
