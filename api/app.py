@@ -131,7 +131,14 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
         # A redirect would name the host that the caller's own header claims.
         redirect_slashes=False,
-        telemetry={"tracing": False},
+        telemetry={
+            "tracing": settings.tracing,
+            # Its logs would quote what was sent, and metrics are our own.
+            "logs": False,
+            "metrics": False,
+            "operation_spans": False,
+            "auto_configure": False,
+        },
     )
     app.state.settings = settings
     install_error_handlers(app)

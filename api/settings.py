@@ -74,6 +74,10 @@ class Settings(BaseSettings):
     event_stream_heartbeat_seconds: float = Field(default=15.0, ge=0.05, le=60)
     """After so long without an event a comment is sent, so that proxies keep the connection."""
     log_level: str = "INFO"
+    tracing: bool = False
+    """Whether requests become OpenTelemetry spans; of which provider, `opentelemetry-instrument` or
+    whoever starts the process says. They hold the route and the status, and nothing that was sent.
+    """
     metrics_host: str = "127.0.0.1"
     metrics_port: int | None = Field(default=None, ge=0, le=65_535)
     """Where this process tells Prometheus its numbers, at `/metrics`; nowhere if it is not set."""
