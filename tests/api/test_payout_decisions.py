@@ -55,7 +55,7 @@ DECIDED_BY: Final = {"held": "hold", "rejected": "reject", "cancelled": "cancel"
 
 @pytest.fixture(scope="module")
 def ledger(doors: Deployment) -> Iterator[Ledger]:
-    """What dispatcher and provider would record: they are not here. A person's part is the API's."""
+    """What dispatcher and provider would record: they are not here. People's part is the API's."""
     opened = Ledger(BookLocation(doors.database, DatabaseRole.APP))
     yield opened
     opened.close()

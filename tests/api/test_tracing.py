@@ -12,6 +12,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pydantic import SecretStr
 
 from api.app import create_app
 from api.settings import Settings
@@ -39,7 +40,7 @@ def test_a_request_is_a_span_only_if_that_is_wanted(
 ) -> None:
     spans.clear()
     settings = Settings(
-        data_directory=tmp_path, DATABASE_URL=database.owner_conninfo(), tracing=tracing
+        data_directory=tmp_path, DATABASE_URL=SecretStr(database.owner_conninfo()), tracing=tracing
     )
     asyncio.run(_ask(settings))
     made = spans.get_finished_spans()
