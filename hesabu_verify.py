@@ -48,6 +48,7 @@ import struct
 import sys
 import zlib
 from collections import defaultdict
+from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NoReturn
@@ -508,13 +509,16 @@ def read_balances(record: dict[str, Any], source: str) -> tuple[int, Balances]:
 # ── 8. Reading ───────────────────────────────────────────────────────────────────────────────────
 
 
-def open_export(path: str) -> io.BufferedReader[Any]:
+@contextmanager
+def open_export(path: str) -> Iterator[io.BufferedReader[Any]]:
     """A file, or standard input for '-'; gzip is recognised by its first bytes."""
-    raw = io.FileIO(sys.stdin.fileno() if path == "-" else path, closefd=path != "-")
-    export: io.BufferedReader[Any] = io.BufferedReader(raw)
-    if export.peek(2)[:2] == b"\x1f\x8b":
-        return io.BufferedReader(gzip.GzipFile(fileobj=export))
-    return export
+    source = io.FileIO(sys.stdin.fileno() if path == "-" else path, closefd=path != "-")
+    with io.BufferedReader(source) as export:
+        if export.peek(2)[:2] == b"\x1f\x8b":
+            with io.BufferedReader(gzip.GzipFile(fileobj=export)) as unpacked:
+                yield unpacked
+        else:
+            yield export
 
 
 def lines_of(export: io.BufferedReader[Any]) -> Iterator[str]:
@@ -853,7 +857,6 @@ def totals_of(balances: Balances) -> dict[str, dict[str, int]]:
 
 def report_of(audit: Audit) -> dict[str, Any]:
     """What was found, for machines."""
-    findings = sorted(audit.findings, key=lambda each: (each.position is None, each.position or 0))
     return {
         "verdict": ("good", "broken", "unusable")[audit.status()],
         "origin": printable(audit.origin),
@@ -868,7 +871,7 @@ def report_of(audit: Audit) -> dict[str, Any]:
         "receipts": audit.receipts_matched,
         "balances": audit.balances_matched,
         "totals": totals_of(audit.balances),
-        "findings": [vars_of(finding) for finding in findings],
+        "findings": [vars_of(finding) for finding in audit.findings],
         "findings_count": audit.findings_count,
         "not_checked": audit.not_checked,
     }
