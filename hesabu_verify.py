@@ -583,6 +583,8 @@ def event_of(record: dict[str, Any]) -> Event:
         raise BrokenError("an event's position or version is not an integer")
     if type(stream) is not str or type(topic) is not str or type(state) is not str:
         raise BrokenError("an event's stream, topic or state is not a string")
+    if "leaf" in record and type(record["leaf"]) is not str:
+        raise BrokenError("the leaf with which an event was sealed is not a string")
     return Event(position, stream, version, topic, state, record.get("leaf"))
 
 
@@ -684,7 +686,6 @@ class Audit:
         """Read the rest. What makes all after it meaningless ends it."""
         try:
             for line in lines:
-                self.event = None
                 record = parse_object(line, "a line")
                 if self.ended:
                     self._break_off("there are lines after the end")
@@ -695,6 +696,7 @@ class Audit:
                     break
                 else:
                     self._read_event(event_of(record))
+                self.event = None
         except BrokenError as error:
             self.broken_off = True
             what = f"{error}. Nothing after it was checked"

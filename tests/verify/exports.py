@@ -86,7 +86,7 @@ class ExportedEvent:
         }
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class Export:
     """Everything that an export says. `sealed` are the leaves that the platform kept."""
 
