@@ -49,7 +49,7 @@ import sys
 import zlib
 from collections import defaultdict
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -67,6 +67,7 @@ FINDINGS_MAX: Final = 20
 """So many are listed; all are counted."""
 
 NUMBER_MAX: Final = (1 << 63) - 1
+BALANCE_MAX: Final = 10**36
 TEXT_MAX: Final = 255
 
 
@@ -292,6 +293,11 @@ NOTE_PATTERN: Final = re.compile(
 )
 
 
+def is_unicode(text: str) -> bool:
+    """Whether it has bytes: JSON and command lines can hold half a character."""
+    return not any("\ud800" <= each <= "\udfff" for each in text)
+
+
 def decode_base64(text: str, what: str) -> bytes:
     """Standard base64 in its one canonical form."""
     try:
@@ -316,7 +322,7 @@ class Key:
     def parse(cls, text: str) -> Key:
         """Read a key. Raises `UnusableError`."""
         match = KEY_PATTERN.fullmatch(text.strip())
-        if match is None:
+        if match is None or not is_unicode(text):
             raise UnusableError(f"{printable(text)} is not a key: name+key id+base64")
         name, key_id, encoded = match.groups()
         typed = base64.b64decode(encoded)
@@ -352,7 +358,7 @@ def read_checkpoint(note: str, keys: Iterable[Key], source: str) -> Checkpoint:
     A log's key has the name of the log's origin, so a key of one log cannot sign for another.
     """
     match = NOTE_PATTERN.fullmatch(note)
-    if match is None:
+    if match is None or not is_unicode(note):
         raise BrokenError(f"{source} is not a checkpoint")
     origin, body = match["origin"], match["body"].encode()
     root = decode_base64(match["root"], source)
@@ -479,8 +485,8 @@ def check_postings(postings: list[dict[str, Any]]) -> None:
         if type(posting) is not dict or len(posting) != 3:  # noqa: PLR2004 - account, amount, currency
             raise BrokenError("a posting is not an account, an amount and a currency")
         amount, currency = posting.get("amount"), posting.get("currency")
-        if type(amount) is not int:
-            raise BrokenError("an amount is not an integer")
+        if type(amount) is not int or not -NUMBER_MAX <= amount <= NUMBER_MAX:
+            raise BrokenError("an amount is not an integer of at most 63 bits")
         if type(currency) is not str or type(posting.get("account")) is not str:
             raise BrokenError("a posting has no account or no currency")
         if amount == 0:
@@ -503,6 +509,8 @@ def read_balances(record: dict[str, Any], source: str) -> tuple[int, Balances]:
         if account in shown:
             raise BrokenError(f"{source}: {printable(' '.join(account))} is there twice")
         shown[account] = field_of(line, "balance", int, source)
+        if abs(shown[account]) > BALANCE_MAX:
+            raise BrokenError(f"{source}: a balance is out of range")
     return number_of(record, "position", source), shown
 
 
@@ -545,10 +553,10 @@ def read_file(path: str) -> str:
         with open(path, "rb") as file:  # noqa: PTH123 - as open_export
             content = file.read(FILE_BYTES_MAX + 1)
         if len(content) > FILE_BYTES_MAX:
-            raise UnusableError(f"{path} is longer than {FILE_BYTES_MAX} bytes")
+            raise UnusableError(f"{printable(path)} is longer than {FILE_BYTES_MAX} bytes")
         return content.decode()
     except (OSError, UnicodeDecodeError) as error:
-        raise UnusableError(f"{path} cannot be read: {printable(error)}") from None
+        raise UnusableError(f"{printable(path)} cannot be read: {printable(error)}") from None
 
 
 # ── 9. The audit ─────────────────────────────────────────────────────────────────────────────────
@@ -873,16 +881,10 @@ def report_of(audit: Audit) -> dict[str, Any]:
         "receipts": audit.receipts_matched,
         "balances": audit.balances_matched,
         "totals": totals_of(audit.balances),
-        "findings": [vars_of(finding) for finding in audit.findings],
+        "findings": [{**asdict(finding), "text": str(finding)} for finding in audit.findings],
         "findings_count": audit.findings_count,
         "not_checked": audit.not_checked,
     }
-
-
-def vars_of(finding: Finding) -> dict[str, Any]:
-    """A finding, for machines, and as a sentence."""
-    event = {"position": finding.position, "stream": finding.stream, "topic": finding.topic}
-    return {**event, "what": finding.what, "text": str(finding)}
 
 
 def write_report(report: dict[str, Any]) -> Iterator[str]:
@@ -927,20 +929,25 @@ def read_arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     add("--balances", action="append", default=[], metavar="FILE", help="balances as shown to you")
     add("--until", type=int, metavar="POSITION", help="read no further than this event")
     add("--json", action="store_true", help="report for machines")
-    return parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
+    if options.until is not None and options.until < 0:
+        parser.error("--until is a position")
+    return options
 
 
 def add_kept(audit: Audit, options: argparse.Namespace) -> None:
     """Add what the auditor kept. Raises `UnusableError` where it is no good itself."""
     try:
         for path in options.checkpoint:
-            audit.add_checkpoint(read_checkpoint(read_file(path), audit.keys, f"your {path}"))
+            audit.add_checkpoint(
+                read_checkpoint(read_file(path), audit.keys, f"your {printable(path)}")
+            )
         for path in options.receipt:
-            record = parse_object(read_file(path), f"your {path}")
-            audit.add_receipt(read_receipt(record, audit.keys, f"your {path}"))
+            record = parse_object(read_file(path), f"your {printable(path)}")
+            audit.add_receipt(read_receipt(record, audit.keys, f"your {printable(path)}"))
         for path in options.balances:
-            record = parse_object(read_file(path), f"your {path}")
-            audit.add_balances(*read_balances(record, f"your {path}"))
+            record = parse_object(read_file(path), f"your {printable(path)}")
+            audit.add_balances(*read_balances(record, f"your {printable(path)}"))
     except BrokenError as error:
         raise UnusableError(str(error)) from None
 
@@ -955,7 +962,9 @@ def run(options: argparse.Namespace) -> Audit:
             add_kept(audit, options)
             audit.read(lines)
     except OSError as error:
-        raise UnusableError(f"{options.export} cannot be read: {printable(error)}") from None
+        raise UnusableError(
+            f"{printable(options.export)} cannot be read: {printable(error)}"
+        ) from None
     except BrokenError as error:
         audit.find(str(error))
     return audit
@@ -964,6 +973,8 @@ def run(options: argparse.Namespace) -> Audit:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Check an export and say what was found; returns the exit status."""
     options = read_arguments(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal may not know every letter
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         audit = run(options)
     except UnusableError as error:

@@ -220,6 +220,30 @@ def test_the_report_for_people_names_what_is_broken(
     assert report.partition("BROKEN: ")[2].splitlines()[1].strip().startswith(named)
 
 
+def test_the_report_for_people_says_what_was_not_checked(
+    export: Export, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    del export.checkpoints[export.size]
+    path = export.write(tmp_path / "export.ndjson")
+    assert hesabu_verify.main([str(path), f"--key={LOG.verifier_key}"]) == 0
+    assert f"to {export.size} are under no checkpoint yet" in capsys.readouterr().out
+    export.checkpoints.clear()
+    export.write(path)
+    assert hesabu_verify.main([str(path), f"--key={LOG.verifier_key}"]) == 2
+    assert "UNUSABLE: no checkpoint was reached" in capsys.readouterr().out
+
+
+def test_one_event_between_two_checkpoints_is_named_exactly(export: Export, verify: Verify) -> None:
+    export.seal(1)
+    event = export.events[16]
+    event.rewrite(lambda state: state.update(actor="admin:nobody"))
+    export.recompute()
+    status, report = verify(export)
+    [finding] = report["findings"]
+    assert (status, finding["position"], finding["topic"]) == (1, 17, event.topic)
+    assert finding["what"].startswith("this event is not what was signed")
+
+
 def test_a_strangers_key_under_the_logs_name_is_not_the_logs(
     export: Export, verify: Verify
 ) -> None:

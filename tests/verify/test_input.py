@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import hesabu_verify
+from ledger.checkpoints import Signature
 from tests.verify.exports import LOG, NEXT, WITNESS, Export, text_of
 
 if TYPE_CHECKING:
@@ -115,16 +116,30 @@ def test_an_entry_that_is_none_is_named(
     assert any(what in each for each in found)
 
 
-def test_an_amount_of_any_length_is_summed_exactly(export: Export, verify: Verify) -> None:
+def of_amount(export: Export, amount: int) -> None:
     event = export.events[paid_in(export) - 1]
-    much = 10**40
     line = {"account": "bank:settlement", "currency": "KES"}
-    more = [{**line, "amount": much}, {**line, "account": "equity:capital", "amount": -much}]
-    event.rewrite(lambda state: state["entry"]["postings"].extend(more))
+    more = [{**line, "amount": amount}, {**line, "account": "equity:capital", "amount": -amount}]
+    event.rewrite(lambda state: state["entry"]["postings"].extend(more * 3))
     export.recompute()
     export.seal(7)
+
+
+def test_sums_are_exact_where_no_machine_word_holds_them(export: Export, verify: Verify) -> None:
+    of_amount(export, 2**63 - 1)
     status, report = verify(export)
-    assert (status, report["totals"]["KES"]["debit"] >= much) == (0, True)
+    assert (status, report["totals"]["KES"]["debit"] > 3 * (2**63 - 1)) == (0, True)
+
+
+@pytest.mark.parametrize("amount", [2**63, 10**4_299])
+def test_an_amount_that_no_journal_can_hold_is_named(
+    export: Export, verify: Verify, amount: int
+) -> None:
+    of_amount(export, amount)
+    export.balances.clear()
+    status, report = verify(export)
+    assert (status, report["findings"][0]["position"]) == (1, paid_in(export))
+    assert "not an integer of at most 63 bits" in report["findings"][0]["what"]
 
 
 SHOUTED = "ABCDEF01-0000-0000-0000-00000000C4EA"
@@ -232,6 +247,7 @@ BALANCES: list[tuple[str, dict[str, Any], str]] = [
     ("float", {"account": "a", "currency": "KES", "balance": 1.5}, "not an integer"),
     ("text", {"account": "a", "currency": "KES", "balance": "1"}, "not an int"),
     ("no account", {"currency": "KES", "balance": 1}, "has the fields"),
+    ("too much", {"account": "a", "currency": "KES", "balance": 10**4_000}, "out of range"),
     ("more fields", {"account": "a", "currency": "KES", "balance": 1, "x": 1}, "has the fields"),
 ]
 
@@ -244,6 +260,24 @@ def test_a_balance_that_is_none_is_refused(
     status, report = verify(export)
     assert status == 1
     assert what in report["findings"][0]["what"]
+
+
+def test_a_balance_that_is_no_object_is_refused(
+    export: Export, verify: Verify, tmp_path: Path
+) -> None:
+    text = text_of(export.records()).replace('"balances": [', '"balances": [7, ')
+    status, report = verify(written(tmp_path, text))
+    assert status == 1
+    assert "a balance is not an object" in report["findings"][0]["what"]
+
+
+def test_a_balance_that_is_in_two_lines_is_refused(
+    export: Export, verify: Verify, tmp_path: Path
+) -> None:
+    lines = text_of(export.records()).splitlines(keepends=True)
+    status, report = verify(written(tmp_path, "".join([*lines[:-1], *lines[-2:]])))
+    assert status == 1
+    assert "is there twice" in report["findings"][0]["what"]
 
 
 def test_a_balance_that_is_there_twice_is_refused(export: Export, verify: Verify) -> None:
@@ -338,6 +372,57 @@ def test_what_cannot_be_read_is_unusable(
     path = export.write(tmp_path / "export.ndjson")
     assert hesabu_verify.main([str(path), "--key=nonsense"]) == 2
     assert capsys.readouterr().out.startswith("UNUSABLE: nonsense is not a key")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "hesabu.example/log+7b8b2b6a+AgAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "\udc80+" + KEY[-53:],
+    ],
+    ids=["of another type", "no Unicode"],
+)
+def test_a_key_that_cannot_be_used_is_unusable(export: Export, verify: Verify, text: str) -> None:
+    status, report = verify(export, keys=(text,))
+    assert (status, "key" in report["what"]) == (2, True)
+
+
+@pytest.mark.parametrize("root", ["A" * 42 + "B=", "A" * 42 + "//"])
+def test_a_root_in_another_spelling_is_no_root(export: Export, verify: Verify, root: str) -> None:
+    lines = export.note().split("\n")
+    export.checkpoints[export.size] = "\n".join([*lines[:2], root, *lines[3:]])
+    assert verify(export)[0] == 1
+
+
+@pytest.mark.parametrize("size", [2**63, 9_999_999_999_999_999_999])
+def test_a_checkpoint_of_a_size_that_no_log_has_is_refused(
+    export: Export, verify: Verify, size: int
+) -> None:
+    body = f"hesabu.example/log\n{size}\n{'A' * 43}=\n"
+    signature = LOG.private_key.sign(body.encode())
+    line = Signature(LOG.name, LOG.verifier_key.key_id, signature)
+    export.checkpoints[export.size] = f"{body}\n{line}"
+    status, report = verify(export)
+    assert status == 1
+    assert "out of range" in report["findings"][0]["what"]
+
+
+def test_half_a_character_in_a_checkpoint_is_no_checkpoint(
+    export: Export, verify: Verify, tmp_path: Path
+) -> None:
+    text = text_of(export.records()).replace('"checkpoint": "', '"checkpoint": "\\ud800', 1)
+    status, report = verify(written(tmp_path, text))
+    assert status == 1
+    assert "is not a checkpoint" in report["findings"][0]["what"]
+
+
+def test_a_negative_position_is_no_position(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as left:
+        hesabu_verify.main([str(tmp_path), KEY, "--until=-1"])
+    assert left.value.code == 2
+    assert "--until is a position" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [0, 2, 5])

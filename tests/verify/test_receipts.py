@@ -151,6 +151,7 @@ CHANGES: list[tuple[str, dict[str, Any]]] = [
     ("key", {"key": str(LOG.verifier_key).rpartition("+")[0]}),
     ("unknown key", {"key": "hesabu.example/log/receipts+00000000"}),
     ("signature", {"signature": "AAAA"}),
+    ("signature of other letters", {"signature": "****"}),
     ("signature as number", {"signature": 1}),
     ("more", {"more": 1}),
 ]
