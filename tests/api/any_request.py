@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from random import Random
 from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
@@ -118,7 +119,7 @@ class AnyRequest:
                 self._send(operation, role, self._again(request, answer))
 
     def _callers(self, operation: Operation, right: Right) -> list[tuple[str, Person | None]]:
-        """Everybody, and whoever may do it five times more."""
+        """Everybody, and as often again whoever may do it."""
         everybody = {
             Role.FAN: right.fan,
             Role.CREATOR: right.creator,
@@ -129,7 +130,11 @@ class AnyRequest:
         rule = RULES.get(Route(operation.method, operation.path.removeprefix(API)))
         allowed = [] if rule is None else [(str(role), everybody[role]) for role in rule.own]
         rest = [(str(role), person) for role, person in everybody.items()]
-        return [*allowed, *rest, *allowed, *allowed, ("anonymous", None), *allowed, *allowed]
+        everybody_once = [("anonymous", None), *rest]
+        if not allowed:
+            return everybody_once
+        again = islice(cycle(allowed), len(everybody_once))
+        return [each for pair in zip(again, everybody_once, strict=True) for each in pair]
 
     def _right(self, operation: Operation) -> Right:
         fan, creator = self._read

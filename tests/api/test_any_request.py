@@ -64,7 +64,7 @@ def _ask(crowded: Deployment, documentation: Documentation, count: int) -> Tally
     assert not tally.findings, "\n".join(f"{at}\n    {it}" for at, it in tally.findings.items())
     for operation in documentation.operations:
         for role in ASKING:
-            assert tally.asked[operation, role] >= count // 24, (operation, role)
+            assert tally.asked[operation, role] >= count // 16, (operation, role)
     assert_book_is_sound(crowded.database)
     return tally
 
