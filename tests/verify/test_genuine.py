@@ -170,6 +170,18 @@ def test_a_witness_has_to_have_cosigned_the_newest_checkpoint(
     assert verify(export)[0] == 0
 
 
+def test_a_cosignature_of_an_older_checkpoint_is_not_of_the_newest(
+    export: Export, verify: Verify, tmp_path: Path
+) -> None:
+    keys = (LOG.verifier_key, WITNESS.cosigner_key)
+    older = max(size for size in export.checkpoints if size < export.size)
+    export.checkpoints[older] = export.cosigned(older)
+    status, report = verify(export, keys=keys)
+    assert (status, report["checkpoints"]) == (1, len(export.checkpoints))
+    kept = write(tmp_path / "kept", export.cosigned())
+    assert verify(export, f"--checkpoint={kept}", keys=keys)[0] == 0
+
+
 def test_a_witness_alone_is_not_the_log(export: Export, verify: Verify) -> None:
     assert verify(export, keys=(WITNESS.cosigner_key,))[0] == 2
 
