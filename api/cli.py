@@ -27,6 +27,7 @@ from api.development import run_everything
 from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
 from api.error_page import error_page
+from api.export_command import write_export
 from api.key_sets import KeySetError, load_key_set
 from api.log_follower import LogFollower
 from api.metrics import Metrics, served
@@ -38,6 +39,9 @@ from api.projector_process import project
 from api.providers.registry import providers_of
 from api.replay_command import replay_and_report
 from api.sandbox_operator.__main__ import main as operate
+from api.seal_keys import SealKeysError, seal_signers
+from api.seal_memory import UnreadableMemoryError
+from api.sealer import seal
 from api.serving import serve as serve_http
 from api.settings import Settings
 from api.tokens import NotInProductionError, issue_token
@@ -50,6 +54,7 @@ from ledger.database.preflight import UnsafeDatabaseError, check_database
 from ledger.database.roles import DatabaseRole
 from ledger.garbage import tune_garbage_collection
 from ledger.key_store import KeyStore
+from projections.sealed_log import InconsistentLogError
 
 app = typer.Typer(
     name="hesabu",
@@ -114,6 +119,42 @@ def clock(
     configure_logging(settings.log_level)
     _refuse_unsafe(settings, DatabaseRole.CLOCK)
     asyncio.run(_keep_time(settings, speed))
+
+
+@app.command()
+def sealer() -> None:
+    """Sign what the log holds, once a second at most, so that nobody can change it unseen."""
+    settings = _settings()
+    configure_logging(settings.log_level)
+    _refuse_unsafe(settings, DatabaseRole.SEALER)
+    try:
+        seal(settings)
+    except (InconsistentLogError, UnreadableMemoryError, SealKeysError) as error:
+        typer.echo(f"Not sealing: {error}", err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def verifier_keys() -> None:
+    """Print the public keys of the sealer, for auditors to pin. Give them by a way of their own."""
+    settings = _settings()
+    try:
+        for signer in seal_signers(settings.seal_keys_directory, settings.origin):
+            typer.echo(str(signer.verifier_key))
+    except SealKeysError as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
+
+
+@app.command()
+def export(
+    output: Annotated[str, typer.Option(help="A file, or - for standard output.")] = "-",
+) -> None:
+    """Write the whole log, its checkpoints and the balances, for hesabu-verify."""
+    settings = _settings()
+    _refuse_unsafe(settings, DatabaseRole.AUDITOR)
+    written = asyncio.run(write_export(settings, output))
+    typer.echo(f"{written} events.", err=True)
 
 
 @app.command()

@@ -1,8 +1,8 @@
 """`hesabu dev`: the whole of Hesabu in one terminal, stopped by one Ctrl-C.
 
 The embedded database (unless DATABASE_URL names another), the sandbox operator, one API process,
-one dispatcher, one clock and one projector, each a process of its own that talks to the others over
-HTTP and the database.
+one dispatcher, one clock, one projector and one sealer, each a process of its own that talks to the
+others over HTTP and the database.
 """
 
 from __future__ import annotations
@@ -110,6 +110,7 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
     processes.start("dispatcher")
     processes.start("clock")
     processes.start("projector")
+    processes.start("sealer")
     _wait_until_ready(base_url, processes, stopped)
     return base_url, processes
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from ledger import errors
 from ledger.errors import LedgerError
 from projections.models.earnings import RangeTooLong
+from projections.proofs import NoCheckpoint, NoSuchTile, NotSealedYet
 from projections.statements import MonthNotBegun
 
 if TYPE_CHECKING:
@@ -143,6 +144,7 @@ PARAMETERS: Final[dict[str, str | int]] = {
     "state": "cancelled",
     "step": 100,
     "usable_at": "2026-11-06T09:00:00+00:00",
+    "size": 41,
     "wanted": 42,
 }
 """What stands for a message's parameters in an example."""
@@ -179,7 +181,7 @@ ADVICE: Final[tuple[tuple[type[LedgerError], str], ...]] = (
 )
 """What to do about the first kind that an error is of."""
 
-ELSEWHERE: Final = (MonthNotBegun, RangeTooLong)
+ELSEWHERE: Final = (MonthNotBegun, NoCheckpoint, NoSuchTile, NotSealedYet, RangeTooLong)
 """Named, so that wherever this module is read the reading side's errors are there too."""
 
 

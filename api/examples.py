@@ -125,7 +125,7 @@ def add_examples(document: dict[str, Any]) -> None:
                 continue
             if media_type == "application/json":
                 described["example"] = examples.of(described["schema"])
-            elif media_type == "application/x-ndjson":
+            elif media_type == "application/x-ndjson" and "application/json" in content:
                 whole = examples.of(content["application/json"]["schema"])
                 described["example"] = json.dumps(whole["data"]["items"][0]) + "\n"
     for operation in operations(document):

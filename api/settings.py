@@ -91,6 +91,14 @@ class Settings(BaseSettings):
     token_audience: str = "hesabu"  # noqa: S105 - a name, not a secret
     token_lifetime_seconds_max: int = Field(default=24 * 3600, ge=60)
 
+    log_origin: Annotated[str | None, Field(max_length=200, pattern=r"^[a-z0-9./_-]+$")] = None
+    """The name of the log in its checkpoints, such as ledger.example.com/hesabu, which stays for
+    ever; hesabu/BOOK if not set."""
+    checkpoints_directory_of: Path | None = Field(
+        default=None, validation_alias="HESABU_CHECKPOINTS_DIRECTORY"
+    )
+    """Where the sealer publishes checkpoints; `checkpoints` in the data directory if not set."""
+
     trusted_proxies: str = ""
     """Addresses or networks, comma-separated, of proxies whose X-Forwarded-For is believed.
     Nobody's by default: then the address of a caller is the connection's."""
@@ -251,6 +259,26 @@ class Settings(BaseSettings):
     def links_begin_with(self) -> str:
         """What stands before the path in every link of a message."""
         return (self.public_url or f"http://{self.host}:{self.port}").rstrip("/")
+
+    @property
+    def origin(self) -> str:
+        """The log's name in checkpoints and receipts."""
+        return self.log_origin or f"hesabu/{self.book}"
+
+    @property
+    def checkpoints_directory(self) -> Path:
+        """Where checkpoints are published."""
+        return self.checkpoints_directory_of or self.data_directory / "checkpoints"
+
+    @property
+    def seal_keys_directory(self) -> Path:
+        """The keys that sign checkpoints: the sealer's alone."""
+        return self.data_directory / "keys" / "checkpoints"
+
+    @property
+    def seal_memory_file(self) -> Path:
+        """What the sealer has signed last."""
+        return self.data_directory / "keys" / "sealed.checkpoint"
 
     @property
     def time_zone(self) -> ZoneInfo:

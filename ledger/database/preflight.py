@@ -30,6 +30,8 @@ APPEND_ONLY: Final = (
     "creator_subscriptions",
     "access_records",
     "token_revocations",
+    "merkle_tiles",
+    "checkpoints",
 )
 
 

@@ -105,6 +105,8 @@ class Scene:
         self.book = BookLocation(book.database, DatabaseRole.CLOCK)
         [[started_at]] = rows(book.database, "SELECT max(recorded_at) FROM turns")
         self.time = histories.Clock(started_at)
+        # What people decide comes through the API; no clock may.
+        self.ledger = Ledger(BookLocation(book.database, DatabaseRole.APP), clock=self.time)
         self._keepers: list[Timekeeper] = []
         self.keeper = self.another()
 
@@ -119,10 +121,7 @@ class Scene:
     ) -> None:
         for keeper in self._keepers:
             keeper.close()
-
-    @property
-    def ledger(self) -> Ledger:
-        return self.keeper.ledger
+        self.ledger.close()
 
     def another(self, pace: Pace | None = None) -> Timekeeper:
         """One more clock over the same book, and the same time or one of its own."""

@@ -13,8 +13,13 @@ from uuid import UUID, uuid4
 import httpx
 
 from api.auth import Role
+from api.seal_keys import seal_signers
 from api.settings import Settings
 from api.tokens import issue_token
+from ledger.checkpoints import Checkpoint, sign_checkpoint
+from ledger.database.connections import BookLocation
+from ledger.database.roles import DatabaseRole
+from projections.sealed_log import SealedLog
 from tests.api.documentation import EVENT_STREAM
 from tests.api.leaks import (
     PERSONAL,
@@ -196,6 +201,7 @@ class Deployment:
         self.dispatchers: list[Process] = []
         self.clocks: list[Process] = []
         self.projectors: list[Process] = []
+        self.sealers: list[Process] = []
         self._operator: OperatorProcess | None = None
         self._issuer = Settings(data_directory=directory)
         self.admin = self.person(Role.ADMIN)
@@ -223,7 +229,8 @@ class Deployment:
     @property
     def processes(self) -> list[Process]:
         operators = [] if self._operator is None else [self._operator]
-        return [*operators, *self.apis, *self.dispatchers, *self.clocks, *self.projectors]
+        workers = [*self.dispatchers, *self.clocks, *self.projectors, *self.sealers]
+        return [*operators, *self.apis, *workers]
 
     def environment(self) -> dict[str, str]:
         """The settings of every process of this deployment."""
@@ -285,6 +292,14 @@ class Deployment:
             name = f"projector-{len(self.projectors) + 1}"
             arguments = ["api.cli", "projector"]
             self.projectors.append(Process(name, arguments, self.environment(), self.directory))
+        return self
+
+    def add_sealers(self, count: int) -> Self:
+        """Sealers that share their memory and keys. Not started yet."""
+        for _ in range(count):
+            name = f"sealer-{len(self.sealers) + 1}"
+            arguments = ["api.cli", "sealer"]
+            self.sealers.append(Process(name, arguments, self.environment(), self.directory))
         return self
 
     def __enter__(self) -> Self:
@@ -395,6 +410,17 @@ class Deployment:
         answer = self.api.send(creator, "GET", f"/creators/{creator.id}/balance")
         [balance] = answer.json()["data"]["balances"]
         return int(balance["pending"])
+
+    def seal(self) -> int:
+        """Seal the log once, as a sealer does; the size of the newest checkpoint."""
+        settings = self._issuer
+        signers = seal_signers(settings.seal_keys_directory, settings.origin)
+        with BookLocation(self.database, DatabaseRole.SEALER).connect_reader() as connection:
+            log = SealedLog(connection)
+            log.make([])
+            checkpoint = Checkpoint(settings.origin, log.size, log.root())
+            log.keep(sign_checkpoint(checkpoint, *signers))
+            return log.size
 
     def callback(
         self,

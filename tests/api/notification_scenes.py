@@ -80,16 +80,18 @@ class Scene:
         self.settings = Settings.model_construct(
             data_directory=directory, provider_timeout_seconds=0.3, book_time_zone="Africa/Nairobi"
         )
-        self.ledger = Ledger(BookLocation(book.database, DatabaseRole.DISPATCHER))
-        self.board = TaskBoard(self.ledger)
+        self.ledger = Ledger(BookLocation(book.database, DatabaseRole.APP))
+        self._dispatchers = Ledger(BookLocation(book.database, DatabaseRole.DISPATCHER))
+        self.board = TaskBoard(self._dispatchers)
         self.email, self.sms = Carrier(), Carrier()
-        self.desk = Desk(self.ledger, self.board, key_store, self.settings)
+        self.desk = Desk(self._dispatchers, self.board, key_store, self.settings)
         self.outbox = self.another()
         self.creator_id = uuid4()
         self.do(register_creator(self.creator_id))
 
     def close(self) -> None:
         self.board.close()
+        self._dispatchers.close()
         self.ledger.close()
 
     def another(self) -> NotificationTasks:

@@ -13,6 +13,7 @@ from tests.api import (
     membership_requests,
     payout_requests,
     projection_requests,
+    proof_requests,
     refund_requests,
     search_requests,
     subscription_requests,
@@ -60,6 +61,7 @@ RULES: Final = {
     **projection_requests.RULES,
     **search_requests.RULES,
     **door_requests.RULES,
+    **proof_requests.RULES,
     **membership_requests.RULES,
     **subscription_requests.RULES,
 }
@@ -81,6 +83,8 @@ def right_request(doors: Deployment, route: Route, fan: Person, creator: Person)
         return {**request, **of_searches}
     if (of_doors := door_requests.door_request(route, fan)) is not None:
         return {**request, **of_doors}
+    if (of_proofs := proof_requests.proof_request(doors, route)) is not None:
+        return {**request, **of_proofs}
     if "{payment_id}" in route.path:
         payment_id = doors.pay(fan, creator)
         request["path"] = route.path.replace("{payment_id}", payment_id)

@@ -169,7 +169,7 @@ def test_what_the_ledger_could_not_take_is_done_the_next_time(
         return [Outcome(error=Overloaded()) for _ in commands]
 
     with monkeypatch.context() as patched:
-        patched.setattr(scene.ledger, "execute_from_loop", overloaded)
+        patched.setattr(scene.keeper.ledger, "execute_from_loop", overloaded)
         assert scene.tick() == 0
     assert payday(scene, creator) < scene.time.now
     assert scene.tick() == 2

@@ -13,6 +13,8 @@ import pytest
 from api.clock_pace import Pace
 from ledger.application import Ledger
 from ledger.book_time import RatchetingTime
+from ledger.database.connections import BookLocation
+from ledger.database.roles import DatabaseRole
 from tests.api.clock_scenes import DELAY, NET, RealTime, Scene
 from tests.api.deployment import NET as DEPLOYED_NET
 from tests.api.processes import wait_until
@@ -25,7 +27,6 @@ from tests.money_builders import hold_funds
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ledger.database.connections import BookLocation
     from tests.api.clock_scenes import Timekeeper
     from tests.api.deployment import Deployment
 
@@ -84,7 +85,8 @@ def test_money_is_released_when_its_time_has_come_and_others_go_on_from_there(
     assert rounds(fast, real, 1) == 1
     assert scene.topics(payment)[-1] == "payment.funds_released.v1"
     assert releases_at <= head_recorded_at(scene) <= releases_at + ROUND
-    with closing(Ledger(scene.book, book_time=RatchetingTime())) as other:
+    people = BookLocation(scene.book.database, DatabaseRole.APP)
+    with closing(Ledger(people, book_time=RatchetingTime())) as other:
         for _ in range(2):
             other.execute_one(register_creator(uuid4()))
         assert releases_at < head_recorded_at(scene) < releases_at + DAY

@@ -45,6 +45,8 @@ HAPPENS_BY_ITSELF: Final = frozenset(
         *("payment.funds_released.v1", "creator.hold_released.v1", "payout.requested.v1"),
         *("payment.invoice_initiated.v1", "payment.credit_spent.v1"),
         "payment.unused_time_credited.v1",
+        # The prompt of an invoice that is void.
+        "payment.cancelled.v1",
     }
 )
 """And everything of a subscription, which renews, lapses and changes by itself."""

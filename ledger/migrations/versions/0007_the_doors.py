@@ -76,7 +76,7 @@ DECIDED_BY_PEOPLE: Final = (
     "tier.price_migration_scheduled.v1",
     *("fan.phone_confirmation_started.v1", "fan.phone_confirmation_failed.v1"),
     *("fan.phone_confirmed.v1", "fan.email_set.v1", "fan.subscribed.v1"),
-    *("payment.initiated.v1", "payment.cancelled.v1", "payment.fan_refund_requested.v1"),
+    *("payment.initiated.v1", "payment.fan_refund_requested.v1"),
     *("payment.fan_refund_declined.v1", "payment.receipts_allocated.v1"),
     *("payment.credit_refund_requested.v1", "receipt.return_requested.v1"),
     *("payout.approval_given.v1", "payout.released.v1", "payout.rejected.v1"),
