@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 READY_SECONDS_MAX: Final = 60.0
 STOP_SECONDS_MAX: Final = 15.0
 SECRET_BYTES: Final = 32
+SEALER: Final = "sealer"
 FAST: Final = 200_000
 """A month in thirteen seconds, for the story."""
 
@@ -110,7 +111,7 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
     processes.start("dispatcher")
     processes.start("clock")
     processes.start("projector")
-    processes.start("sealer")
+    processes.start(SEALER)
     _wait_until_ready(base_url, processes, stopped)
     return base_url, processes
 
@@ -204,11 +205,19 @@ class Processes:
     def died(self) -> str | None:
         """Which process has ended by itself, in words; None while all run."""
         for name, process in self._running.items():
-            if process.poll() is not None:
+            if process.poll() is not None and name != SEALER:
                 return (
                     f"{name} ended with status {process.returncode}. Its log: {self.log_of(name)}"
                 )
         return None
+
+    def refuses_to_seal(self) -> str | None:
+        """What to say once the sealer has ended by itself: everything else may go on."""
+        process = self._running.get(SEALER)
+        if process is None or process.poll() is None:
+            return None
+        del self._running[SEALER]
+        return f"The log is not sealed any more. Why is in {self.log_of(SEALER)}"
 
     def stop(self) -> None:
         """Ask each to stop, last started first, and wait for it."""
@@ -257,4 +266,6 @@ def _serve(processes: Processes, stopped: threading.Event) -> int:
         if (died := processes.died()) is not None:
             console.print(f"[red]{died}[/red]")
             return 1
+        if (refused := processes.refuses_to_seal()) is not None:
+            console.print(f"[red]{refused}[/red]")
     return 0

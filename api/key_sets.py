@@ -258,8 +258,11 @@ class UrlKeySet:
 
     def get(self, kid: str) -> VerificationKey | None:
         """The key of this exact id, or None."""
-        if self._clock() - self._fetched_at > STALE_SECONDS_MAX:
-            return None
+        if self._keys and self._clock() - self._fetched_at > STALE_SECONDS_MAX:
+            # Another version, so that tokens which were verified before are believed no more.
+            self._keys = {}
+            self.version += 1
+            logger.error("key_set_too_old")
         return self._keys.get(kid)
 
     async def look_again(self, kid: str) -> VerificationKey | None:

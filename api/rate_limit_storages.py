@@ -175,7 +175,7 @@ class SharedWindows(_Windows):
         ]
         try:
             found = dict(await self._tables.fetch(COUNT, columns))
-        except LedgerError as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing was counted
             for hit in batch:
                 if not hit.counted.done():
                     hit.counted.set_exception(error)

@@ -97,7 +97,8 @@ class Settings(BaseSettings):
     checkpoints_directory_of: Path | None = Field(
         default=None, validation_alias="HESABU_CHECKPOINTS_DIRECTORY"
     )
-    """Where the sealer publishes checkpoints; `checkpoints` in the data directory if not set."""
+    """Where the sealer publishes checkpoints, of each book in a directory of its own; `checkpoints`
+    in the data directory if not set."""
 
     trusted_proxies: str = ""
     """Addresses or networks, comma-separated, of proxies whose X-Forwarded-For is believed.
@@ -268,7 +269,7 @@ class Settings(BaseSettings):
     @property
     def checkpoints_directory(self) -> Path:
         """Where checkpoints are published."""
-        return self.checkpoints_directory_of or self.data_directory / "checkpoints"
+        return (self.checkpoints_directory_of or self.data_directory / "checkpoints") / self.book
 
     @property
     def seal_keys_directory(self) -> Path:
@@ -278,7 +279,7 @@ class Settings(BaseSettings):
     @property
     def seal_memory_file(self) -> Path:
         """What the sealer has signed last."""
-        return self.data_directory / "keys" / "sealed.checkpoint"
+        return self.data_directory / "keys" / "sealed" / f"{self.book}.checkpoint"
 
     @property
     def time_zone(self) -> ZoneInfo:

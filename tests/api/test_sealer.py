@@ -163,7 +163,7 @@ def test_what_is_published_goes_on_over_restarts_and_kills(sealed: Deployment) -
     _wait_until_sealed(sealed)
     published = [
         SignedCheckpoint.parse(json.loads(line))
-        for path in sorted((sealed.directory / "checkpoints").iterdir())
+        for path in sorted((sealed.directory / "checkpoints" / "hesabu").iterdir())
         for line in path.read_text().splitlines()
     ]
     sizes = [signed.checkpoint.size for signed in published]

@@ -232,6 +232,7 @@ def test_what_is_no_key_set_leaves_the_keys_of_before(
         # For a day, and no longer.
         scene.now += STALE_SECONDS_MAX
         assert scene.keys.get("first") is None
+        assert scene.keys.version != version
 
     _with_keys(publisher.url, play)
 
