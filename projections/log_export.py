@@ -9,16 +9,22 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+from ledger.merkle import HASH_BYTES, TILE_WIDTH
 from projections.event_log import EventFilter, event_pages
 from projections.trial_balance import account_pages
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
 
+    from projections.event_log import LoggedEvent
     from projections.reader import Reader
 
 FORMAT: Final = "hesabu-export-1"
 
+READ_TILES: Final = """
+    SELECT index, hashes FROM merkle_tiles
+    WHERE level = 0 AND index BETWEEN %b::bigint AND %b::bigint
+"""
 READ_CHECKPOINTS: Final = """
     SELECT size, note FROM checkpoints
     WHERE size BETWEEN %b::bigint AND %b::bigint ORDER BY size
@@ -36,20 +42,14 @@ async def export_lines(reader: Reader, *, origin: str, book: str) -> AsyncIterat
         if page.items:
             first, last = page.items[0].position, page.items[-1].position
             notes = dict(await reader.fetch(READ_CHECKPOINTS, [first, last]))
+            tiles = dict(
+                await reader.fetch(
+                    READ_TILES, [(first - 1) // TILE_WIDTH, (last - 1) // TILE_WIDTH]
+                )
+            )
             lines: list[bytes] = []
             for event in page.items:
-                lines.append(
-                    _line(
-                        {
-                            "position": event.position,
-                            "stream": str(event.stream_id),
-                            "version": event.version,
-                            "topic": event.topic,
-                            # As it is stored: what is hashed is never read and written again.
-                            "state": event.state.decode(),
-                        }
-                    )
-                )
+                lines.append(_line(_record(event, tiles)))
                 if event.position in notes:
                     lines.append(_line({"checkpoint": notes[event.position]}))
             yield b"".join(lines)
@@ -60,6 +60,22 @@ async def export_lines(reader: Reader, *, origin: str, book: str) -> AsyncIterat
         ]
         yield _line({"balances": {"position": end, "balances": balances}})
     yield _line({"end": {"events": end}})
+
+
+def _record(event: LoggedEvent, tiles: Mapping[int, bytes]) -> dict[str, Any]:
+    record = {
+        "position": event.position,
+        "stream": str(event.stream_id),
+        "version": event.version,
+        "topic": event.topic,
+        # As it is stored: what is hashed is never read and written again.
+        "state": event.state.decode(),
+    }
+    tile, number = divmod(event.position - 1, TILE_WIDTH)
+    if tile in tiles:
+        # As it was sealed: it tells which event was changed, where the root only tells that one was.
+        record["leaf"] = tiles[tile][number * HASH_BYTES :][:HASH_BYTES].hex()
+    return record
 
 
 def _line(record: dict[str, Any]) -> bytes:

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 ALONE = (
     "tests/faults/",
     "tests/api/test_campaigns.py",
-    "tests/api/test_slow_clients.py",
     "tests/ledger/test_lifecycles.py",
     "tests/ledger/test_subscription_simulation.py",
 )

@@ -38,7 +38,7 @@ SLOWLY: Final[dict[str, bytes]] = {
 }
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def served(deploy: Callable[..., Deployment]) -> Iterator[Deployment]:
     settings = {
         "REQUEST_SECONDS_MAX": str(REQUEST_SECONDS_MAX),
@@ -65,15 +65,16 @@ def _answer(connected: socket.socket) -> bytes:
     return b"".join(parts)
 
 
-@pytest.mark.parametrize("how", SLOWLY)
-def test_who_does_not_finish_a_request_is_left_in_time(served: Deployment, how: str) -> None:
+def test_who_does_not_finish_a_request_is_left_in_time(served: Deployment) -> None:
     began = time.monotonic()
     with ExitStack() as opened:
-        connected = _connect(served.api, opened, SLOWLY[how])
-        answer = _answer(connected)
-        assert answer == b"" or answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 401 ")), answer
+        all_of_them = {how: _connect(served.api, opened, sent) for how, sent in SLOWLY.items()}
+        for how, connected in all_of_them.items():
+            answer = _answer(connected)
+            refused = answer.startswith((b"HTTP/1.1 408 ", b"HTTP/1.1 401 "))
+            assert answer == b"" or refused, (how, answer)
     took = time.monotonic() - began
-    assert took < REQUEST_SECONDS_MAX + 3, took
+    assert REQUEST_SECONDS_MAX - 1 < took < REQUEST_SECONDS_MAX + 5, took
 
 
 def test_a_byte_a_second_buys_no_more_time(served: Deployment) -> None:
@@ -155,6 +156,7 @@ def _stream(api: ApiProcess, opened: ExitStack, creator: Person) -> Any:  # noqa
     return file
 
 
+@pytest.mark.alone
 @pytest.mark.timeout(300)
 def test_six_hundred_slow_sockets_and_five_hundred_streams_slow_nobody(
     served: Deployment, record_testsuite_property: Callable[[str, object], None]
