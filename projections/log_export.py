@@ -42,11 +42,8 @@ async def export_lines(reader: Reader, *, origin: str, book: str) -> AsyncIterat
         if page.items:
             first, last = page.items[0].position, page.items[-1].position
             notes = dict(await reader.fetch(READ_CHECKPOINTS, [first, last]))
-            tiles = dict(
-                await reader.fetch(
-                    READ_TILES, [(first - 1) // TILE_WIDTH, (last - 1) // TILE_WIDTH]
-                )
-            )
+            ends = [(position - 1) // TILE_WIDTH for position in (first, last)]
+            tiles = dict(await reader.fetch(READ_TILES, ends))
             lines: list[bytes] = []
             for event in page.items:
                 lines.append(_line(_record(event, tiles)))
@@ -73,7 +70,7 @@ def _record(event: LoggedEvent, tiles: Mapping[int, bytes]) -> dict[str, Any]:
     }
     tile, number = divmod(event.position - 1, TILE_WIDTH)
     if tile in tiles:
-        # As it was sealed: it tells which event was changed, where the root only tells that one was.
+        # As it was sealed. A root tells that an event was changed; this tells which.
         record["leaf"] = tiles[tile][number * HASH_BYTES :][:HASH_BYTES].hex()
     return record
 
