@@ -27,7 +27,7 @@ from projections.reader import POSITION_MAX
 if TYPE_CHECKING:
     from projections.proofs import KeptCheckpoint
 
-routes = router("/audit", "proofs")
+routes = router("/audit", "audit")
 
 Auditor = Annotated[Caller, Depends(Allow(Role.AUDITOR, Role.ADMIN))]
 Size = Annotated[
