@@ -197,10 +197,6 @@ async def _recorded(scope: Scope, answer: Message) -> bool:
 def _path_of(route: str, parameters: Mapping[str, Any]) -> str:
     path = route
     for name, given in parameters.items():
-        if isinstance(given, UUID | int) or _is_id(str(given)):
+        if isinstance(given, UUID | int) or ID.fullmatch(str(given)):
             path = path.replace(f"{{{name}}}", str(given))
     return path
-
-
-def _is_id(text: str) -> bool:
-    return ID.fullmatch(text) is not None

@@ -104,7 +104,7 @@ class Authenticator:
 
     def is_revoked(self, token: VerifiedToken) -> bool:
         """Whether a token that was right has been revoked since."""
-        return self._revocations.refuse(
+        return self._revocations.is_revoked(
             token_id=token.token_id, subject=token.caller.subject, issued_at=token.issued_at
         )
 

@@ -20,6 +20,7 @@ import structlog
 from limits import RateLimitItem, parse_many
 from limits.aio.strategies import FixedWindowRateLimiter
 
+from api.auth import Role
 from api.errors import ApiError
 from api.rate_classes import RateClass
 
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger()
 
-SERVICE: Final = "service"
-"""The role of the platform's own backend, which asks for all of its people."""
 TOO_OFTEN: Final = "You ask too often. Wait as many seconds as Retry-After says, then try again."
 
 
@@ -62,7 +61,8 @@ class RateLimits:
 
         What makes phones ring is a write, too, and counted as both.
         """
-        service = caller.role == SERVICE
+        # The platform's own backend asks for all of its people.
+        service = caller.role is Role.SERVICE
         classes = [rate_class]
         if rate_class is RateClass.PROMPT and not service:
             classes.insert(0, RateClass.WRITE)

@@ -103,7 +103,7 @@ class TokenRevocations:
             self._following.cancel()
             await asyncio.gather(self._following, return_exceptions=True)
 
-    def refuse(self, *, token_id: str | None, subject: UUID, issued_at: int) -> bool:
+    def is_revoked(self, *, token_id: str | None, subject: UUID, issued_at: int) -> bool:
         """Whether a token is revoked. Of the second of `not_before` none is believed."""
         if token_id is not None and token_id in self._tokens:
             return True

@@ -11,10 +11,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.merkle import EMPTY_ROOT, Frontier, leaf_hash, perfect_root, tiles_grown
+from ledger.merkle import Frontier, leaf_hash, perfect_root, tiles_grown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import psycopg
 
@@ -67,15 +67,13 @@ class SealedLog:
 
     def root(self) -> bytes:
         """The root over them."""
-        return self._frontier.root() if self.size else EMPTY_ROOT
+        return self._frontier.root()
 
     def head(self) -> int:
         """Where the log ends now."""
         return int(self._connection.execute(READ_HEAD).fetchone()[0])  # type: ignore[index]
 
-    def make(
-        self, known: Sequence[Known], progress: Callable[[int], None] = lambda _: None
-    ) -> None:
+    def make(self, known: Sequence[Known]) -> None:
         """Make the tree from the first event on, and hold it against everything `known`.
 
         Raises `InconsistentLogError` where the log is shorter than it was or has another root,
@@ -89,14 +87,14 @@ class SealedLog:
                     "events: events are missing. Was an older backup restored?"
                 )
                 raise InconsistentLogError(message)
-            self._read_to(each.size, progress)
+            self._read_to(each.size)
             if self.root() != each.root:
                 message = (
                     f"The first {each.size} events are not those that were signed: their root is "
                     f"another than in the checkpoint of {each.source}. History was changed."
                 )
                 raise InconsistentLogError(message)
-        self._read_to(head, progress)
+        self._read_to(head)
 
     def read_on(self) -> int:
         """Take in what was recorded since, up to a batch; how many events.
@@ -115,12 +113,11 @@ class SealedLog:
         row = self._connection.execute(NEWEST_CHECKPOINT).fetchone()
         return None if row is None else str(row[0])
 
-    def _read_to(self, size: int, progress: Callable[[int], None]) -> None:
+    def _read_to(self, size: int) -> None:
         while self.size < size:
             if self._read(size) == 0:
                 message = f"Position {self.size + 1} is missing from the log."
                 raise InconsistentLogError(message)
-            progress(self.size)
 
     def _read(self, last: int) -> int:
         rows = self._connection.execute(READ_ON, (self.size, last, BATCH)).fetchall()
