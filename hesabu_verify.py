@@ -13,7 +13,8 @@ WHAT IS CHECKED
     entries        every event that moves money has an entry, no other has; amounts are integers,
                    none is zero, and they sum to zero in every currency
     balances       the sum of all postings is the balance that is shown, account by account
-    receipts       a receipt (--receipt) is signed, and its event is in the export, unchanged
+    receipts       a receipt (--receipt) is signed, and its event and all others of that event's
+                   transaction are in the export, unchanged
     witnesses      the newest checkpoint is cosigned by each witness whose key you gave
 
 WHAT IS NOT CHECKED
@@ -47,7 +48,7 @@ import re
 import struct
 import sys
 import zlib
-from collections import defaultdict
+from collections import defaultdict, deque
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
@@ -393,17 +394,22 @@ def _signed_note(key: Key, signature: bytes, body: bytes) -> bool:
 RECEIPT_FIELDS: Final = (
     "format", "origin", "position", "leaf", "turn", "path", "issued_at", "key", "signature",
 )  # fmt: skip
+TURN_EVENTS_MAX: Final = 16_384
+"""So many hashes are kept, to check turns as a whole."""
 MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A signed promise that the event at `position` has this leaf."""
+    """A signed promise that the event at `position` has this leaf, among those of its turn."""
 
     source: str
     origin: str
     position: int
     leaf: bytes
+    last: int  # the position of the turn's last event
+    count: int
+    root: bytes
     issued_at: str
 
 
@@ -431,7 +437,7 @@ def read_receipt(record: dict[str, Any], keys: Iterable[Key], source: str) -> Re
         raise BrokenError(f"{source}: issued_at is not a time")
     message = f"hesabu receipt v1\n{origin}\n{first}\n{count}\n{root.hex()}\n{issued_at}\n"
     _check_receipt_signature(record, keys, origin, message, source)
-    return Receipt(source, origin, position, leaf, issued_at)
+    return Receipt(source, origin, position, leaf, first + count - 1, count, root, issued_at)
 
 
 def _check_receipt_signature(
@@ -618,9 +624,12 @@ class Audit:
         self.findings: list[Finding] = []
         self.findings_count = 0
         self.not_checked: list[str] = []
-        # What waits for its position: checkpoints by size, receipts and balances by position.
+        # What waits for its position: checkpoints by size, receipts and balances by position,
+        # receipts again by the last position of their turn.
         self.checkpoints: defaultdict[int, list[Checkpoint]] = defaultdict(list)
         self.receipts: defaultdict[int, list[Receipt]] = defaultdict(list)
+        self.turns: defaultdict[int, list[Receipt]] = defaultdict(list)
+        self.recent: deque[bytes] = deque(maxlen=TURN_EVENTS_MAX)
         self.shown: dict[int, Balances] = {}
         self.checkpoints_matched = self.receipts_matched = self.balances_matched = 0
         self.covered: int | None = None  # the size of the newest checkpoint that was right
@@ -752,10 +761,13 @@ class Audit:
         except UnicodeEncodeError:
             self._break_off("its topic or state is not Unicode")
         self.tree.append(leaf)
+        self.recent.append(leaf)
         self.suspect = self.suspect or event
         self._check_event(event, stream_id, leaf)
         if position in self.receipts:
             self._compare_receipts(event, leaf)
+        if position in self.turns:
+            self._compare_turns(position)
         if position in self.checkpoints:
             for checkpoint in self.checkpoints.pop(position):
                 self._compare_checkpoint(checkpoint)
@@ -799,8 +811,24 @@ class Audit:
         for receipt in self.receipts.pop(event.position):
             if receipt.leaf == leaf:
                 self.receipts_matched += 1
+                self.turns[receipt.last].append(receipt)
             else:
                 self.find(f"{receipt.source}, of {receipt.issued_at}, is of another event", event)
+
+    def _compare_turns(self, position: int) -> None:
+        """Its turn's other events were signed with it."""
+        for receipt in self.turns.pop(position):
+            named = f"{receipt.source}, of {receipt.issued_at}"
+            first = receipt.last - receipt.count + 1
+            if receipt.count > len(self.recent):
+                self.not_checked.append(f"{named}: the {receipt.count} events of its turn")
+                continue
+            turn = Tree()
+            for leaf in list(self.recent)[-receipt.count :]:
+                turn.append(leaf)
+            if turn.root() != receipt.root:
+                what = f"an event of the positions {first} to {receipt.last} is not what was signed"
+                self.find(f"{what} with {named}", position=first)
 
     def _compare_balances(self, position: int) -> None:
         shown = self.shown.pop(position)
@@ -837,6 +865,8 @@ class Audit:
         waiting = [(each.size, each.source) for many in self.checkpoints.values() for each in many]
         for position, many in self.receipts.items():
             waiting += [(position, f"{each.source}, of {each.issued_at},") for each in many]
+        for position, many in self.turns.items():
+            waiting += [(position, f"the turn of {each.source}") for each in many]
         waiting += [(position, "balances") for position in self.shown]
         for position, source in sorted(waiting):
             if self.broken_off or self.until is not None:

@@ -26,6 +26,8 @@ from api.pay_links import PayLinks
 from api.providers.registry import providers_of
 from api.rate_limit_storages import LocalWindows, SharedWindows
 from api.rate_limits import RateLimits
+from api.receipts import HEADER as RECEIPT
+from api.receipts import Receipts
 from api.routers import (
     access_records,
     admin,
@@ -66,6 +68,7 @@ from api.routers import (
     webhooks,
 )
 from api.settings import Environment
+from api.signing_keys import receipt_signers
 from api.token_revocations import TokenRevocations
 from api.tokens import development_key_set
 from ledger.application import Ledger
@@ -97,7 +100,7 @@ DOOR_CONNECTIONS_MAX: Final = 2
 
 READ_BY_BROWSERS: Final = (
     *("ETag", "Idempotency-Replayed", "Location", "Retry-After", "X-Request-Id"),
-    "Content-Disposition",
+    *("Content-Disposition", RECEIPT),
 )
 """Headers of an answer that a page of another origin may read."""
 SENT_BY_BROWSERS: Final = (
@@ -258,6 +261,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             ),
             codes=OneTimeCodes(key_store.secret(CODES_SECRET)),
             pay_links=PayLinks(key_store.secret(LINKS_SECRET), settings.links_begin_with),
+            receipts=Receipts(
+                reader,
+                receipt_signers(settings.receipt_keys_directory, settings.origin)[-1],
+                origin=settings.origin,
+            ),
             key_store=key_store,
             authenticator=Authenticator(
                 keys,

@@ -39,11 +39,11 @@ from api.projector_process import project
 from api.providers.registry import providers_of
 from api.replay_command import replay_and_report
 from api.sandbox_operator.__main__ import main as operate
-from api.seal_keys import SealKeysError, seal_signers
 from api.seal_memory import UnreadableMemoryError
 from api.sealer import seal
 from api.serving import serve as serve_http
 from api.settings import Settings
+from api.signing_keys import SigningKeysError, checkpoint_signers, receipt_signers
 from api.tokens import NotInProductionError, issue_token
 from ledger.application import Ledger
 from ledger.database.binaries import PostgresUnavailable
@@ -129,19 +129,26 @@ def sealer() -> None:
     _refuse_unsafe(settings, DatabaseRole.SEALER)
     try:
         seal(settings)
-    except (InconsistentLogError, UnreadableMemoryError, SealKeysError) as error:
+    except (InconsistentLogError, UnreadableMemoryError, SigningKeysError) as error:
         typer.echo(f"Not sealing: {error}", err=True)
         raise typer.Exit(1) from None
 
 
 @app.command()
 def verifier_keys() -> None:
-    """Print the public keys of the sealer, for auditors to pin. Give them by a way of their own."""
+    """Print the public keys of the sealer and of receipts, for auditors, fans and creators to pin.
+
+    Give them by a way of their own.
+    """
     settings = _settings()
+    origin = settings.origin
     try:
-        for signer in seal_signers(settings.seal_keys_directory, settings.origin):
+        for signer in (
+            *checkpoint_signers(settings.seal_keys_directory, origin),
+            *receipt_signers(settings.receipt_keys_directory, origin),
+        ):
             typer.echo(str(signer.verifier_key))
-    except SealKeysError as error:
+    except SigningKeysError as error:
         typer.echo(str(error), err=True)
         raise typer.Exit(1) from None
 

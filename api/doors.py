@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from api.pay_links import PayLinks
     from api.providers.port import Provider
     from api.rate_limits import RateLimits
+    from api.receipts import Receipts
     from api.settings import Settings
     from api.token_revocations import TokenRevocations
     from ledger.application import Ledger
@@ -71,6 +72,7 @@ class Doors:
     event_streams: EventStreams
     codes: OneTimeCodes
     pay_links: PayLinks
+    receipts: Receipts
     key_store: KeyStore
     authenticator: Authenticator
     revocations: TokenRevocations

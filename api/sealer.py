@@ -21,8 +21,8 @@ import structlog
 
 from api.database import book_location
 from api.metrics import Metrics, served
-from api.seal_keys import seal_signers
 from api.seal_memory import Publication, SealMemory
+from api.signing_keys import checkpoint_signers
 from ledger.checkpoints import Checkpoint, CheckpointError, SignedCheckpoint, sign_checkpoint
 from ledger.database.roles import DatabaseRole
 from projections.sealed_log import InconsistentLogError, Known, SealedLog
@@ -137,8 +137,8 @@ class Sealer:
 
 
 def seal(settings: Settings) -> None:
-    """Seal until SIGTERM or SIGINT. Raises what `Sealer.run` and `seal_signers` raise."""
-    signers = seal_signers(settings.seal_keys_directory, settings.origin)
+    """Seal until SIGTERM or SIGINT. Raises what `Sealer.run` and `checkpoint_signers` raise."""
+    signers = checkpoint_signers(settings.seal_keys_directory, settings.origin)
     for signer in signers:
         logger.info("verifier_key", key=str(signer.verifier_key))
     sealer = Sealer(

@@ -277,6 +277,11 @@ class Settings(BaseSettings):
         return self.data_directory / "keys" / "checkpoints"
 
     @property
+    def receipt_keys_directory(self) -> Path:
+        """The keys that sign receipts: the API's alone."""
+        return self.data_directory / "keys" / "receipts"
+
+    @property
     def seal_memory_file(self) -> Path:
         """What the sealer has signed last."""
         return self.data_directory / "keys" / "sealed" / f"{self.book}.checkpoint"

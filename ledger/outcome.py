@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from ledger.callbacks import Verdict
     from ledger.errors import LedgerError
     from ledger.events import LedgerEvent
+    from ledger.receipts import RecordedTurn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +22,7 @@ class Outcome:
     one. `stream` and `version` name the aggregate as it was right after the command, so that the
     same answer can be rendered again at any time. `error` is set when nothing was recorded.
     `replayed` says that an earlier command with the same key was decided, and this is its outcome.
-    `events` are there only for the command that recorded them.
+    `events` and the `turn` that appended them are there only for the command that recorded them.
     """
 
     position: int = 0
@@ -31,3 +32,4 @@ class Outcome:
     error: LedgerError | None = None
     replayed: bool = False
     events: tuple[LedgerEvent, ...] = ()
+    turn: RecordedTurn | None = None

@@ -2,8 +2,10 @@
 
 One signature covers a whole turn: it is over the root of the little tree (ledger/merkle.py) of the
 turn's leaves, and every receipt carries the path from its leaf to that root. Whoever keeps one can
-prove later that the platform dropped or changed the event, without a checkpoint and before the
-next one. (What arrives from providers and names no payment is in ledger/receipt.py.)
+prove later that the platform dropped or changed the event, or one of its turn, without a checkpoint
+and before the next one. Nothing is hashed or signed before the first answer of a turn asks for it,
+so a turn costs no more for it. An event that is asked about later is a turn of its own.
+(What arrives from providers and names no payment is in ledger/receipt.py.)
 
     message   hesabu receipt v1 ⏎ origin ⏎ first ⏎ count ⏎ root in hex ⏎ issued_at ⏎
     key       an Ed25519 key under the name origin/receipts, which signs nothing else
@@ -14,12 +16,13 @@ from __future__ import annotations
 import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from uuid import UUID
 
-from ledger.merkle import Frontier, inclusion_proof, node_hash
+from ledger.merkle import Frontier, inclusion_proof, leaf_hash, node_hash
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ledger.checkpoints import Signer
 
@@ -76,47 +79,112 @@ def receipt_message(*, origin: str, first: int, count: int, root: bytes, issued_
     return f"{DOMAIN}\n{origin}\n{first}\n{count}\n{root.hex()}\n{issued_at}\n".encode()
 
 
-def make_receipts(
-    first: int, leaves: Sequence[bytes], *, origin: str, issued_at: datetime, signer: Signer
-) -> list[SignedReceipt]:
-    """Receipts for a turn whose events have the positions from `first` on, in that order.
+class Leaf(NamedTuple):
+    """A stored event, which is what a leaf is made of."""
 
-    Raises `ValueError` when there are no events, or when the signer is not the log's receipt key.
-    """
-    if not leaves:
-        raise ValueError("a turn without events has no receipts")
-    if signer.name != receipt_key_name(origin):
-        raise ValueError(f"receipts of {origin} are signed by {receipt_key_name(origin)}")
-    turn = _sign(first, leaves, origin=origin, issued_at=issued_at, signer=signer)
-    levels = _perfect_levels(leaves)
-    return [
-        SignedReceipt(
-            first + index,
-            leaf,
-            tuple(inclusion_proof(index, len(leaves), lambda level, at: levels[level][at])),
-            turn,
+    stream_id: UUID
+    version: int
+    topic: str
+    state: bytes
+    position: int
+
+    def hash(self) -> bytes:
+        """Its hash in the log's tree and in its turn's."""
+        return leaf_hash(
+            position=self.position,
+            stream_id=self.stream_id,
+            version=self.version,
+            topic=self.topic,
+            state=self.state,
         )
-        for index, leaf in enumerate(leaves)
-    ]
 
 
-def _sign(
-    first: int, leaves: Sequence[bytes], *, origin: str, issued_at: datetime, signer: Signer
-) -> SignedTurn:
-    tree = Frontier()
-    tree.extend(leaves)
-    moment = issued_at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    root, count = tree.root(), len(leaves)
-    message = receipt_message(origin=origin, first=first, count=count, root=root, issued_at=moment)
-    return SignedTurn(
-        origin=origin,
-        first=first,
-        count=count,
-        root=root,
-        issued_at=moment,
-        key=f"{signer.name}+{signer.verifier_key.key_id.hex()}",
-        signature=signer.private_key.sign(message),
-    )
+class RecordedTurn:
+    """The events that one transaction appended, in their order; signed when first asked for."""
+
+    __slots__ = ("_by_version", "_signed", "events")
+
+    def __init__(self, events: Sequence[Leaf]) -> None:
+        self.events = events
+        self._by_version: dict[tuple[UUID, int], int] = {}
+        self._signed: _SignedTree | None = None
+
+    def receipt(self, stream: UUID, version: int, signer: ReceiptSigner) -> SignedReceipt | None:
+        """The receipt of a stream's event of that version; None if this turn did not append it."""
+        if self._signed is None:
+            self._by_version = {
+                (event.stream_id, event.version): index for index, event in enumerate(self.events)
+            }
+            leaves = [event.hash() for event in self.events]
+            self._signed = signer.sign(self.events[0].position, leaves)
+        index = self._by_version.get((stream, version))
+        return None if index is None else self._signed.receipt(index)
+
+
+class ReceiptSigner:
+    """Signs turns of one log by its receipt key.
+
+    Raises `ValueError` when the signer is not the log's receipt key.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        *,
+        origin: str,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        if signer.name != receipt_key_name(origin):
+            raise ValueError(f"receipts of {origin} are signed by {receipt_key_name(origin)}")
+        self._signer = signer
+        self._origin = origin
+        self._clock = clock
+
+    def sign(self, first: int, leaves: Sequence[bytes]) -> _SignedTree:
+        """Sign a turn whose events have the positions from `first` on, in that order.
+
+        Raises `ValueError` when there are no events.
+        """
+        if not leaves:
+            raise ValueError("a turn without events has no receipts")
+        return _SignedTree(self._turn(first, leaves), leaves)
+
+    def receipt(self, event: Leaf) -> SignedReceipt:
+        """The receipt of one stored event, as a turn of its own."""
+        return self.sign(event.position, [event.hash()]).receipt(0)
+
+    def _turn(self, first: int, leaves: Sequence[bytes]) -> SignedTurn:
+        tree = Frontier()
+        tree.extend(leaves)
+        moment = self._clock().astimezone(UTC).isoformat(timespec="milliseconds")
+        issued_at = moment.replace("+00:00", "Z")
+        root, count = tree.root(), len(leaves)
+        message = receipt_message(
+            origin=self._origin, first=first, count=count, root=root, issued_at=issued_at
+        )
+        return SignedTurn(
+            origin=self._origin,
+            first=first,
+            count=count,
+            root=root,
+            issued_at=issued_at,
+            key=f"{self._signer.name}+{self._signer.verifier_key.key_id.hex()}",
+            signature=self._signer.private_key.sign(message),
+        )
+
+
+class _SignedTree:
+    """A turn's leaves under its signature."""
+
+    def __init__(self, turn: SignedTurn, leaves: Sequence[bytes]) -> None:
+        self._turn = turn
+        self._levels = _perfect_levels(leaves)
+
+    def receipt(self, index: int) -> SignedReceipt:
+        """The receipt of the turn's event of that index."""
+        leaves = self._levels[0]
+        path = inclusion_proof(index, len(leaves), lambda level, at: self._levels[level][at])
+        return SignedReceipt(self._turn.first + index, leaves[index], tuple(path), self._turn)
 
 
 def _perfect_levels(leaves: Sequence[bytes]) -> list[list[bytes]]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from ledger.inbox import InboxEntry
     from ledger.journal import AccountKey, Balance, Book
+    from ledger.receipts import Leaf
     from ledger.vault import VaultEntry
 
 BEGIN: Final = "BEGIN ISOLATION LEVEL READ COMMITTED"
@@ -149,16 +150,6 @@ class StreamRow(NamedTuple):
     state: bytes
 
 
-class EventRow(NamedTuple):
-    """An event to be appended at a position."""
-
-    stream_id: UUID
-    version: int
-    topic: str
-    state: bytes
-    position: int
-
-
 class SubscriptionRow(NamedTuple):
     """A subscription that was started at a position, by which its creator finds it."""
 
@@ -196,7 +187,7 @@ class Writes:
     recorded_at: datetime
     generation: int
     book: Book
-    events: list[EventRow] = field(default_factory=list)
+    events: list[Leaf] = field(default_factory=list)
     keys: list[KeyRow] = field(default_factory=list)
     vault_entries: list[VaultEntry] = field(default_factory=list)
     inbox: dict[tuple[str, str], InboxRow] = field(default_factory=dict)

@@ -39,9 +39,9 @@ from ledger.errors import (
 from ledger.events import LedgerEvent, Occasion, SubscriptionStarted
 from ledger.journal import Book, accounts_of
 from ledger.outcome import Outcome
+from ledger.receipts import Leaf, RecordedTurn
 from ledger.recorder import (
     CommitInDoubtError,
-    EventRow,
     InboxRow,
     KeyRow,
     Loaded,
@@ -238,9 +238,9 @@ class TurnRunner:
 
 def _same(first: Outcome, found: Outcome) -> bool:
     """Whether a stored outcome is the one that the attempt in doubt had reached itself."""
-    return found.replayed and replace(first, events=(), replayed=True, error=None) == replace(
-        found, error=None
-    )
+    return found.replayed and replace(
+        first, events=(), turn=None, replayed=True, error=None
+    ) == replace(found, error=None)
 
 
 class _Turn:
@@ -269,6 +269,7 @@ class _Turn:
         self._fold(loaded.streams)
         self.events: list[LedgerEvent] = []
         self.writes = Writes(recorded_at, loaded.generation, Book({}, 1))
+        self._recorded = RecordedTurn(self.writes.events)
 
     def take(
         self,
@@ -320,7 +321,7 @@ class _Turn:
     def _accept(self, command: LedgerCommand) -> Outcome:
         decision = decide(command, self._states, self._occasion(command))
         changed: dict[UUID, Aggregate] = {}
-        rows: list[EventRow] = []
+        rows: list[Leaf] = []
         position = self._position
         for event in decision.events:
             stream = event.originator_id
@@ -328,9 +329,7 @@ class _Turn:
             changed[stream] = evolve(before, event)
             position += 1
             rows.append(
-                EventRow(
-                    stream, event.originator_version, event.TOPIC, encode_state(event), position
-                )
+                Leaf(stream, event.originator_version, event.TOPIC, encode_state(event), position)
             )
         # Nothing above changed the turn: from here on nothing raises.
         self.aggregates.update(changed)
@@ -361,6 +360,7 @@ class _Turn:
             version=None if aggregate is None else aggregate.version,
             verdict=decision.verdict,
             events=tuple(decision.events),
+            turn=self._recorded if decision.events else None,
         )
         if decision.verdict is None or decision.verdict in FINAL:
             self._keep_key(command.key.scope, command.key.key, command, outcome)

@@ -19,10 +19,10 @@ from api.routers.parts import (
     CreatorData,
     FeePlanBody,
     IdempotencyKeyHeader,
+    answer_headers,
     canonical,
     command_fields,
     refused,
-    replay_headers,
     router,
 )
 from ledger.commands import AssignFeePlan, RegisterCreator
@@ -110,7 +110,7 @@ async def _answer(request: Request, outcome: Outcome, status: int) -> Response:
     creator: Creator = await run_in_threadpool(
         lambda: doors.ledger.repository.get(stream, version=outcome.version)
     )
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if status == 201:  # noqa: PLR2004
         headers["Location"] = f"/api/v1/creators/{creator.id}/balance"
     plan = None if creator.plan is None else creator.plan.model_dump()

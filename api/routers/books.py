@@ -22,11 +22,11 @@ from api.routers.parts import (
     IdempotencyKeyHeader,
     Instant,
     ProviderName,
+    answer_headers,
     canonical,
     check_provider,
     command_fields,
     refused,
-    replay_headers,
     router,
 )
 from ledger.accounts import provider_of
@@ -293,4 +293,4 @@ async def _record(request: Request, command: BooksRequest) -> Response:
         "position": outcome.position,
     }
     location = {"Location": f"/api/v1/audit/streams/{event.originator_id}"}
-    return success(data, 201, {**replay_headers(outcome), **location})
+    return success(data, 201, {**await answer_headers(request, outcome), **location})

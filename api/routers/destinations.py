@@ -16,10 +16,10 @@ from api.responses import Success, documented, success
 from api.routers.parts import (
     Body,
     IdempotencyKeyHeader,
+    answer_headers,
     made_id,
     own_creator,
     refused,
-    replay_headers,
     router,
 )
 from api.routers.payout_parts import (
@@ -138,7 +138,7 @@ async def remove_destination(
     creator, position = await after(doors.reader, outcome, Creator)
     items = await rendered_destinations(doors, list(creator.destinations.values()))
     data = {"items": items, "next_cursor": None, "position": position}
-    return success(data, headers=replay_headers(outcome))
+    return success(data, headers=await answer_headers(request, outcome))
 
 
 @routes.post(
@@ -193,7 +193,7 @@ async def set_payout_schedule(
         return refusal
     creator, position = await after(doors.reader, outcome, Creator)
     data = {"schedule": rendered_schedule(creator.schedule), "position": position}
-    return success(data, headers=replay_headers(outcome))
+    return success(data, headers=await answer_headers(request, outcome))
 
 
 @routes.get(
@@ -218,7 +218,7 @@ async def _destination(
     doors = doors_of(request)
     creator, position = await after(doors.reader, outcome, Creator)
     [rendered] = await rendered_destinations(doors, [creator.destinations[destination_id]])
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if status == 201:  # noqa: PLR2004
         headers["Location"] = f"/api/v1/creators/{creator.id}/destinations"
     return success({**rendered, "position": position}, status, headers)

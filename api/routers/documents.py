@@ -23,11 +23,11 @@ from api.routers.parts import (
     MONTH,
     Body,
     IdempotencyKeyHeader,
+    answer_headers,
     canonical,
     command_fields,
     own_creator,
     refused,
-    replay_headers,
     router,
 )
 from ledger.commands import IssueDocument
@@ -140,7 +140,7 @@ async def issue_document(
     document = await document_about(doors.reader, creator_id, kind=body.kind, month=body.month)
     assert document is not None  # noqa: S101 - it was issued just now, or before
     location = f"/api/v1/creators/{creator_id}/documents/{document.number}"
-    headers = {**replay_headers(outcome), "Location": location}
+    headers = {**await answer_headers(request, outcome), "Location": location}
     return success(
         {**_rendered(document), "position": outcome.position}, 200 if existed else 201, headers
     )

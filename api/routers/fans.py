@@ -21,10 +21,10 @@ from api.routers.parts import (
     Body,
     IdempotencyKeyHeader,
     PaymentData,
+    answer_headers,
     canonical,
     command_fields,
     refused,
-    replay_headers,
     router,
 )
 from ledger.commands import CancelPayment, InitiatePayment
@@ -159,7 +159,7 @@ async def _answer(request: Request, outcome: Outcome, status: int) -> Response:
         read = await doors_of(request).payments.get(outcome.stream, version=outcome.version)
         assert read is not None  # noqa: S101 - its events are committed
         view = read.payment
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if status == 202:  # noqa: PLR2004
         headers["Location"] = f"/api/v1/payments/{outcome.stream}"
     return success(rendered_payment(view, outcome.position), status, headers)

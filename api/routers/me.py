@@ -20,6 +20,7 @@ from api.routers.parts import (
     Body,
     IdempotencyKeyHeader,
     MinPosition,
+    answer_headers,
     refused,
     replay_headers,
     router,
@@ -164,7 +165,7 @@ async def add_phone(
         "tries_left": TRIES_MAX,
         "position": position,
     }
-    return success(data, 202, replay_headers(outcome))
+    return success(data, 202, await answer_headers(request, outcome))
 
 
 @routes.post(
@@ -191,7 +192,7 @@ async def confirm_phone(
     if tried is not None:
         return _code_wrong(request, outcome, TRIES_MAX - tried.failures)
     data = {**await _rendered(doors, caller.subject, fan), "position": position}
-    return success(data, headers=replay_headers(outcome))
+    return success(data, headers=await answer_headers(request, outcome))
 
 
 def _code_wrong(request: Request, outcome: Outcome, tries_left: int) -> Response:
@@ -288,7 +289,7 @@ async def _answer(request: Request, command: SetEmail) -> Response:
         return refusal
     fan = None if not outcome.version else (await after(doors.reader, outcome, FanState)).state
     data = {**await _rendered(doors, command.fan_id, fan), "position": outcome.position}
-    return success(data, headers=replay_headers(outcome))
+    return success(data, headers=await answer_headers(request, outcome))
 
 
 async def _rendered(doors: Doors, fan_id: UUID, fan: FanState | None) -> dict[str, object]:

@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from api.auth import Role
+from api.doors import doors_of
 from api.errors import ApiError, invalid, ledger_error_response
 from api.responses import documented
 from api.strict_json import StrictRoute
@@ -253,6 +254,12 @@ def canonical(body: BaseModel) -> bytes:
 def replay_headers(outcome: Outcome) -> dict[str, str]:
     """Says when an answer is the first one's again."""
     return {"Idempotency-Replayed": "true"} if outcome.replayed else {}
+
+
+async def answer_headers(request: Request, outcome: Outcome) -> dict[str, str]:
+    """What every answer to a write that was done says: whether again, and its receipt."""
+    receipt = await doors_of(request).receipts.header(outcome)
+    return {**replay_headers(outcome), **receipt}
 
 
 def refused(request: Request, outcome: Outcome) -> Response | None:

@@ -15,8 +15,8 @@ from api.routers.parts import (
     Body,
     IdempotencyKeyHeader,
     Reason,
+    answer_headers,
     refused,
-    replay_headers,
     router,
 )
 from api.routers.payout_parts import Admin, PayoutForAdminsData, Why, fields_of, rendered_for_admins
@@ -126,4 +126,6 @@ async def _decide(request: Request, command: LedgerCommand) -> Response:
     if (refusal := refused(request, outcome)) is not None:
         return refusal
     payout, position = await after(doors.reader, outcome, Payout)
-    return success(rendered_for_admins(payout, position), headers=replay_headers(outcome))
+    return success(
+        rendered_for_admins(payout, position), headers=await answer_headers(request, outcome)
+    )

@@ -18,10 +18,10 @@ from api.responses import NOT_MODIFIED, Success, documented, success
 from api.routers.parts import (
     Body,
     IdempotencyKeyHeader,
+    answer_headers,
     made_id,
     own_creator,
     refused,
-    replay_headers,
     router,
 )
 from api.routers.payout_parts import (
@@ -250,7 +250,7 @@ async def _answer(request: Request, outcome: Outcome, status: int) -> Response:
     if (refusal := refused(request, outcome)) is not None:
         return refusal
     payout, position = await after(doors_of(request).reader, outcome, Payout)
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if status == 202:  # noqa: PLR2004
         headers["Location"] = f"/api/v1/creators/{payout.creator_id}/payouts/{payout.id}"
     return success({**rendered_payout(payout), "position": position}, status, headers)

@@ -23,11 +23,11 @@ from api.routers.parts import (
     IdempotencyKeyHeader,
     PaymentData,
     Reason,
+    answer_headers,
     canonical,
     command_fields,
     made_id,
     refused,
-    replay_headers,
     router,
 )
 from ledger.commands import (
@@ -266,7 +266,7 @@ async def _execute(request: Request, command: LedgerCommand, status: int) -> Res
     assert outcome.stream is not None  # noqa: S101 - a payment command that succeeded has one
     read = await doors.payments.get(outcome.stream, version=outcome.version)
     assert read is not None  # noqa: S101 - its events are committed
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if isinstance(command, RequestRefund) and read.payment.method == "credit":
         status = 201
     if status != 200:  # noqa: PLR2004

@@ -18,9 +18,9 @@ from api.routers.parts import (
     IdempotencyKeyHeader,
     Instant,
     Reason,
+    answer_headers,
     made_id,
     refused,
-    replay_headers,
     router,
 )
 from api.routers.payout_parts import (
@@ -247,7 +247,7 @@ async def hold_funds(
         return refusal
     creator, position = await after(doors.reader, outcome, Creator)
     headers = {
-        **replay_headers(outcome),
+        **await answer_headers(request, outcome),
         "Location": f"/api/v1/admin/creators/{creator_id}",
     }
     data = {**_hold(hold_id, creator.holds[hold_id]), "position": position}
@@ -276,7 +276,7 @@ async def _change(request: Request, command: LedgerCommand) -> Response:
         return refusal
     creator, position = await after(doors.reader, outcome, Creator)
     data = await _rendered(doors, creator, position)
-    return success(data, headers=replay_headers(outcome))
+    return success(data, headers=await answer_headers(request, outcome))
 
 
 async def _rendered(doors: Doors, creator: Creator, position: int) -> dict[str, Any]:

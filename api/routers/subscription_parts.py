@@ -17,10 +17,10 @@ from api.responses import success
 from api.routers.parts import (
     Body,
     ProviderName,
+    answer_headers,
     canonical,
     command_fields,
     refused,
-    replay_headers,
 )
 from api.subscription_rendering import rendered_subscription
 from ledger.billing_periods import Interval
@@ -283,7 +283,7 @@ async def answer(request: Request, outcome: Outcome, status: int) -> Response:
     doors = doors_of(request)
     read = await doors.subscriptions.get(outcome.stream, version=outcome.version)
     assert read is not None  # noqa: S101 - its events are committed
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if status == 202:  # noqa: PLR2004
         headers["Location"] = f"/api/v1/subscriptions/{outcome.stream}"
     [rendered] = await rendered_subscription(doors, [read.view])

@@ -19,7 +19,7 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.doors import doors_of
 from api.responses import Success, documented, success
-from api.routers.parts import IdempotencyKeyHeader, refused, replay_headers, router
+from api.routers.parts import IdempotencyKeyHeader, answer_headers, refused, router
 from api.routers.subscription_parts import (
     PromptingFan,
     SubscriptionData,
@@ -137,4 +137,4 @@ async def _by_hand(request: Request, outcome: Outcome, reference: str) -> Respon
         "expires_at": payment and payment.expires_at,
         "position": outcome.position,
     }
-    return success(data, 201, replay_headers(outcome))
+    return success(data, 201, await answer_headers(request, outcome))

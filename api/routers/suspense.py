@@ -22,11 +22,11 @@ from api.routers.parts import (
     Body,
     IdempotencyKeyHeader,
     Reason,
+    answer_headers,
     canonical,
     command_fields,
     made_id,
     refused,
-    replay_headers,
     router,
 )
 from ledger.commands import ApproveProposal, ProposalRequest, Propose, RejectProposal
@@ -203,7 +203,7 @@ async def _answer(request: Request, command: ProposalRequest, status: int) -> Re
     if (refusal := refused(request, outcome)) is not None:
         return refusal
     found = await after(doors.reader, outcome, Proposal)
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if isinstance(command, Propose):
         headers["Location"] = f"/api/v1/admin/proposals/{found.state.id}"
         status = 202 if found.state.state is ProposalState.OPEN else status

@@ -24,11 +24,11 @@ from api.routers.parts import (
     IdempotencyKeyHeader,
     Instant,
     MinPosition,
+    answer_headers,
     made_id,
     names_nobody,
     own_creator,
     refused,
-    replay_headers,
     router,
 )
 from api.routers.payout_parts import CreatorOrAdmin, fields_of
@@ -303,7 +303,7 @@ async def _change(
     if (refusal := refused(request, outcome)) is not None:
         return refusal
     creator, position = await after(doors.reader, outcome, Creator)
-    headers = replay_headers(outcome)
+    headers = await answer_headers(request, outcome)
     if status == 201:  # noqa: PLR2004
         headers["Location"] = f"/api/v1/creators/{creator.id}/tiers"
     tier = _rendered(creator.tiers[command.tier_id], whole=True)

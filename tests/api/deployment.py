@@ -13,8 +13,8 @@ from uuid import UUID, uuid4
 import httpx
 
 from api.auth import Role
-from api.seal_keys import seal_signers
 from api.settings import Settings
+from api.signing_keys import checkpoint_signers
 from api.tokens import issue_token
 from ledger.checkpoints import Checkpoint, sign_checkpoint
 from ledger.database.connections import BookLocation
@@ -414,7 +414,7 @@ class Deployment:
     def seal(self) -> int:
         """Seal the log once, as a sealer does; the size of the newest checkpoint."""
         settings = self._issuer
-        signers = seal_signers(settings.seal_keys_directory, settings.origin)
+        signers = checkpoint_signers(settings.seal_keys_directory, settings.origin)
         with BookLocation(self.database, DatabaseRole.SEALER).connect_reader() as connection:
             log = SealedLog(connection)
             log.make([])

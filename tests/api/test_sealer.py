@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import hesabu_verify
-from api.seal_keys import seal_signers
+from api.signing_keys import checkpoint_signers
 from ledger.checkpoints import SignedCheckpoint, Signer
 from tests.api.processes import REPOSITORY, clean_environment, wait_until
 from tests.databases import rows, superuser
@@ -64,7 +64,7 @@ def _command(deployment: Deployment, *arguments: str) -> subprocess.CompletedPro
 
 def _keys(deployment: Deployment) -> list[str]:
     directory = deployment.directory / "keys" / "checkpoints"
-    return [str(signer.verifier_key) for signer in seal_signers(directory, "hesabu/hesabu")]
+    return [str(signer.verifier_key) for signer in checkpoint_signers(directory, "hesabu/hesabu")]
 
 
 def _verify(
@@ -204,7 +204,7 @@ def test_while_a_key_is_changed_both_sign(
     [old] = _keys(sealed)
     sealer, directory = sealed.sealers[0], sealed.directory / "keys" / "checkpoints"
     sealer.terminate()
-    seal_signers(tmp_path / "made elsewhere", "hesabu/hesabu")
+    checkpoint_signers(tmp_path / "made elsewhere", "hesabu/hesabu")
     (tmp_path / "made elsewhere" / "first.pem").rename(directory / "second.pem")
     sealer.start()
     _money_moves(sealed, 1)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import hesabu_verify
 from ledger.merkle import EMPTY_ROOT
-from ledger.receipts import SignedReceipt, make_receipts, receipt_message
+from ledger.receipts import ReceiptSigner, SignedReceipt, receipt_message
 from tests.ledger.trees import leaves_of, path_of, tree_hash
 from tests.verify.exports import LOG, ORIGIN, RECEIPTS, STRANGER, Export, signer, text_of
 
@@ -28,7 +28,8 @@ PINNED = [hesabu_verify.Key.parse(str(key)) for key in KEYS]
 
 
 def receipts_of(first: int, leaves: list[bytes], by: Signer = RECEIPTS) -> list[SignedReceipt]:
-    return make_receipts(first, leaves, origin=ORIGIN, issued_at=ISSUED_AT, signer=by)
+    turn = ReceiptSigner(by, origin=ORIGIN, clock=lambda: ISSUED_AT).sign(first, leaves)
+    return [turn.receipt(index) for index in range(len(leaves))]
 
 
 def of_turn(export: Export, first: int, count: int) -> list[dict[str, Any]]:
@@ -89,7 +90,7 @@ def test_a_kept_receipt_is_found_in_the_log(
 def test_a_receipt_finds_a_change_that_no_checkpoint_covers(
     export: Export, verify: Verify, tmp_path: Path
 ) -> None:
-    receipt = of_turn(export, 10, 4)[2]
+    [receipt] = of_turn(export, 12, 1)
     event = export.events[11]
     event.rewrite(lambda state: state.update(actor="admin:nobody"))
     export.recompute()
@@ -114,6 +115,32 @@ def test_a_receipt_finds_an_event_that_was_dropped_at_the_end(
     assert report["findings"][0]["what"].startswith("missing: your ")
     status, report = verify(export, kept(tmp_path, receipt), f"--until={export.size}", keys=KEYS)
     assert (status, len(report["not_checked"])) == (0, 1)
+
+
+def test_a_receipt_finds_a_change_of_another_event_of_its_turn(
+    export: Export, verify: Verify, tmp_path: Path
+) -> None:
+    receipt = of_turn(export, 10, 4)[2]
+    export.events[12].rewrite(lambda state: state.update(actor="admin:nobody"))
+    export.recompute()
+    export.seal(7)
+    status, report = verify(export, kept(tmp_path, receipt), keys=KEYS)
+    [finding] = report["findings"]
+    assert (status, finding["position"]) == (1, 10)
+    assert "an event of the positions 10 to 13 is not what was signed" in finding["what"]
+
+
+def test_a_receipt_finds_that_the_end_of_its_turn_was_dropped(
+    export: Export, verify: Verify, tmp_path: Path
+) -> None:
+    receipt = of_turn(export, export.size - 2, 3)[0]
+    del export.events[-1]
+    export.recompute()
+    export.seal(7)
+    status, report = verify(export, kept(tmp_path, receipt), keys=KEYS)
+    assert status == 1
+    assert report["findings"][0]["position"] == export.size + 1
+    assert report["findings"][0]["what"].startswith("missing: the turn of your ")
 
 
 def test_receipts_may_stand_in_the_export_before_their_events(
@@ -180,9 +207,8 @@ def test_a_receipt_of_another_log_is_refused(
     export: Export, verify: Verify, tmp_path: Path
 ) -> None:
     other = signer("other.example/receipts", seed=8)
-    [receipt] = make_receipts(
-        1, [export.events[0].leaf], origin="other.example", issued_at=ISSUED_AT, signer=other
-    )
+    receipts = ReceiptSigner(other, origin="other.example", clock=lambda: ISSUED_AT)
+    receipt = receipts.sign(1, [export.events[0].leaf]).receipt(0)
     keys = (*KEYS, other.verifier_key)
     assert verify(export, kept(tmp_path, receipt.to_json()), keys=keys)[0] == 2
 
