@@ -42,6 +42,7 @@ from api.routers import (
     destinations,
     documents,
     entitlements,
+    exports,
     fan_balances,
     fan_history,
     fans,
@@ -56,6 +57,7 @@ from api.routers import (
     read_models,
     refunds,
     searches,
+    signed_receipts,
     standing,
     statements,
     subscribers,
@@ -182,11 +184,14 @@ def create_app(settings: Settings) -> FastAPI:
         read_models,
         audit,
         proofs,
+        exports,
         access_records,
         token_revocations,
         webhooks,
     ):
         app.include_router(part.routes, prefix=API)
+    app.include_router(signed_receipts.of_payments, prefix=API)
+    app.include_router(signed_receipts.of_payouts, prefix=API)
     app.state.metrics = Metrics()
     # The last one added is the outermost.
     app.add_middleware(RecordsAccess)

@@ -37,6 +37,7 @@ RULES: Final[dict[Route, Rule]] = {
     Route("POST", f"{OF_CREATOR}/payouts"): by_its_creator(202),
     Route("GET", f"{OF_CREATOR}/payouts"): READ_BY_ITS_CREATOR,
     Route("GET", f"{OF_CREATOR}/payouts/{{payout_id}}"): READ_BY_ITS_CREATOR,
+    Route("GET", f"{OF_CREATOR}/payouts/{{payout_id}}/signed-receipts"): READ_BY_ITS_CREATOR,
     Route("POST", f"{OF_CREATOR}/payouts/{{payout_id}}/cancel"): by_its_creator(200),
     Route("GET", OF_PAYOUT): BY_ADMINS,
     Route("POST", f"{OF_PAYOUT}/approve"): BY_ADMINS,

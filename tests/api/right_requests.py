@@ -39,6 +39,10 @@ RULES: Final = {
         {Role.FAN: 200, Role.CREATOR: 200, Role.ADMIN: 200},
         {Role.FAN: 404, Role.CREATOR: 404, Role.ADMIN: 200},
     ),
+    Route("GET", "/payments/{payment_id}/signed-receipts"): Rule(
+        {Role.FAN: 200, Role.CREATOR: 200, Role.ADMIN: 200},
+        {Role.FAN: 404, Role.CREATOR: 404, Role.ADMIN: 200},
+    ),
     Route("GET", "/payments/{payment_id}/events"): Rule(
         {Role.FAN: 200, Role.CREATOR: 200, Role.ADMIN: 200},
         {Role.FAN: 404, Role.CREATOR: 404, Role.ADMIN: 200},

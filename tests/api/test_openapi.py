@@ -142,6 +142,7 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:  # noqa: PLR0915 
     for caller, path in (
         (fan, f"/payments/{payment_id}"),
         (fan, f"/payments/{payment_id}/events"),
+        (fan, f"/payments/{payment_id}/signed-receipts"),
         (creator, f"/creators/{creator.id}/balance"),
         (creator, f"/creators/{creator.id}/balance?as_of_position={position}"),
         (creator, f"/creators/{creator.id}/events"),
