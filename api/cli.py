@@ -54,6 +54,8 @@ from ledger.database.preflight import UnsafeDatabaseError, check_database
 from ledger.database.roles import DatabaseRole
 from ledger.garbage import tune_garbage_collection
 from ledger.key_store import KeyStore
+from projections.exports.formats import KINDS, ExportFormat
+from projections.reader import PositionNotReached, ReadUnavailable
 from projections.sealed_log import InconsistentLogError
 
 app = typer.Typer(
@@ -156,11 +158,23 @@ def verifier_keys() -> None:
 @app.command()
 def export(
     output: Annotated[str, typer.Option(help="A file, or - for standard output.")] = "-",
+    which: Annotated[
+        ExportFormat, typer.Option("--format", help="Who is to read it.")
+    ] = ExportFormat.BUNDLE,
+    until: Annotated[
+        int | None, typer.Option(min=0, help="The last position; the head if left out.")
+    ] = None,
 ) -> None:
-    """Write the whole log, its checkpoints and the balances, for hesabu-verify."""
+    """Write the whole book: for hesabu-verify, or in a format that other programs read."""
+    if KINDS[which].compressed and output.endswith(".gz"):
+        raise typer.BadParameter(f"{which} is compressed in itself; leave .gz out")
     settings = _settings()
     _refuse_unsafe(settings, DatabaseRole.AUDITOR)
-    written = asyncio.run(write_export(settings, output))
+    try:
+        written = asyncio.run(write_export(settings, output, which, until))
+    except (PositionNotReached, ReadUnavailable) as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from None
     typer.echo(f"{written} events.", err=True)
 
 

@@ -1,16 +1,16 @@
-"""`hesabu export`: the whole log for an auditor, as a file that nobody has to believe."""
+"""`hesabu export`: the whole book for an auditor, as a file that nobody has to believe."""
 
 from __future__ import annotations
 
 import gzip
-import json
 import sys
 from contextlib import contextmanager
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
 
 from api.database import book_location
 from ledger.database.roles import DatabaseRole
-from projections.log_export import export_lines
+from projections.exports.formats import ExportFormat, begin_export
 from projections.reader import Reader
 
 if TYPE_CHECKING:
@@ -19,27 +19,38 @@ if TYPE_CHECKING:
     from api.settings import Settings
 
 
-async def write_export(settings: Settings, output: str) -> int:
-    """Write it to a file (compressed if its name ends with .gz) or `-`; how many events it has.
+async def write_export(
+    settings: Settings, output: str, which: ExportFormat, until: int | None
+) -> int:
+    """Write it to a file (compressed if its name ends with .gz) or `-`; the position of its end.
 
-    Raises `ReadUnavailable` or `OSError`.
+    Raises `PositionNotReached`, `ReadUnavailable` or `OSError`; then no file is left.
     """
-    end = b"{}"
     async with Reader(book_location(settings, DatabaseRole.AUDITOR)) as reader:
+        export = await begin_export(
+            reader, which, origin=settings.origin, book=settings.book, until=until
+        )
         with _opened(output) as file:
-            async for lines in export_lines(reader, origin=settings.origin, book=settings.book):
-                file.write(lines)
-                end = lines
-    return int(json.loads(end)["end"]["events"])
+            async for piece in export.pieces:
+                file.write(piece)
+    return export.scope.end
 
 
 @contextmanager
 def _opened(output: str) -> Iterator[IO[bytes]]:
     if output == "-":
         yield sys.stdout.buffer
-    elif output.endswith(".gz"):
-        with gzip.open(output, "wb") as file:
-            yield cast("IO[bytes]", file)
-    else:
-        with open(output, "wb") as plain:  # noqa: PTH123 - a name, as it was given
-            yield plain
+        return
+    path = Path(output)
+    try:
+        with (
+            cast("IO[bytes]", gzip.open(path, "wb"))
+            if output.endswith(".gz")
+            else path.open("wb") as file
+        ):
+            yield file
+    except BaseException:
+        # A part of a book could be taken for a whole one.
+        if path.is_file():
+            path.unlink()
+        raise

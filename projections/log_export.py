@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
     from projections.event_log import LoggedEvent
+    from projections.exports.scope import Scope
     from projections.reader import Reader
 
 FORMAT: Final = "hesabu-export-1"
@@ -31,13 +32,13 @@ READ_CHECKPOINTS: Final = """
 """
 
 
-async def export_lines(reader: Reader, *, origin: str, book: str) -> AsyncIterator[bytes]:
-    """Pieces of the export, of whole lines, up to the head as it is now.
+async def export_lines(reader: Reader, scope: Scope) -> AsyncIterator[bytes]:
+    """Pieces of the export, of whole lines.
 
     Raises `ReadUnavailable`; what was written until then lacks its end, which the reader notices.
     """
-    end = await reader.position()
-    yield _line({"format": FORMAT, "origin": origin, "first": 1, "book": book})
+    end = scope.end
+    yield _line({"format": FORMAT, "origin": scope.origin, "first": 1, "book": scope.book})
     async for page in event_pages(reader, EventFilter(last_position=end)):
         if page.items:
             first, last = page.items[0].position, page.items[-1].position

@@ -1,18 +1,17 @@
-"""For auditors: checkpoints, proofs, tiles, and the whole log as a file to check offline."""
+"""For auditors: checkpoints, proofs and tiles."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Depends, Path, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, Field
 
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of
 from api.responses import Success, documented, success
 from api.routers.parts import router
-from projections.log_export import export_lines
 from projections.proofs import (
     NoCheckpoint,
     NoSuchTile,
@@ -36,9 +35,6 @@ Size = Annotated[
 LEVEL_MAX = 7
 BYTES = {"type": "string", "format": "binary"}
 HASH = "41a2c0b8e7d5f3a1908172635443526170819fa0b1c2d3e4f5061728394a5b6c"
-EXPORT = (
-    '{"format":"hesabu-export-1","origin":"ledger.example.com/hesabu","first":1,"book":"hesabu"}\n'
-)
 NOTE = (
     "ledger.example.com/hesabu\n41\nQaLAuOfV86GQgXJjVENSYXCBn6CxwtPk9QYXKDlKW2w=\n\n"
     "— ledger.example.com/hesabu Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJurmRDeOoRDe4URYN7u5\n"
@@ -155,26 +151,6 @@ async def read_tile(
     """A tile of the newest checkpoint's tree; the last one of a level may hold less than 256."""
     hashes = await tile(doors_of(request).reader, level, index)
     return Response(hashes, media_type="application/octet-stream")
-
-
-@routes.get(
-    "/exports",
-    response_class=StreamingResponse,
-    responses={
-        200: {
-            "description": "Lines for `hesabu-verify` (docs/auditors.md).",
-            "content": {"application/x-ndjson": {"schema": BYTES, "example": EXPORT}},
-        },
-        **documented(),
-    },
-)
-async def export_log(_caller: Auditor, request: Request) -> Response:
-    """The whole log with its checkpoints and balances, to be checked offline by `hesabu-verify`."""
-    doors = doors_of(request)
-    settings = doors.settings
-    await doors.reader.position()
-    lines = export_lines(doors.reader, origin=settings.origin, book=settings.book)
-    return StreamingResponse(lines, media_type="application/x-ndjson")
 
 
 def _rendered(kept: KeptCheckpoint) -> dict[str, Any]:

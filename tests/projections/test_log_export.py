@@ -15,6 +15,7 @@ from ledger.application import Ledger
 from ledger.checkpoints import Checkpoint, Signer, sign_checkpoint
 from ledger.database.connections import BookLocation
 from ledger.database.roles import DatabaseRole
+from projections.exports.scope import Scope
 from projections.log_export import export_lines
 from projections.reader import Reader
 from projections.sealed_log import SealedLog
@@ -55,7 +56,8 @@ def _checked(
         book = BookLocation(database, DatabaseRole.AUDITOR)
         async with Reader(book) as reader:
             with (directory / "log.ndjson").open("wb") as file:
-                async for lines in export_lines(reader, origin=SIGNER.name, book="hesabu"):
+                scope = Scope(SIGNER.name, "hesabu", await reader.position())
+                async for lines in export_lines(reader, scope):
                     file.write(lines)
 
     asyncio.run(write())
