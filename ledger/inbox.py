@@ -69,6 +69,19 @@ def unseal_callback(
     key_store: KeyStore, *, inbox_id: UUID, key_id: UUID, ciphertext: bytes
 ) -> bytes:
     """The raw body again. Raises `KeyDestroyedError` when its key is gone."""
+    return _unsealed(key_store, inbox_id, key_id, ciphertext)[SALT_BYTES:]
+
+
+def hash_of_kept(key_store: KeyStore, *, inbox_id: UUID, key_id: UUID, ciphertext: bytes) -> str:
+    """SHA-256 of salt and body as they are kept, to be held against an event's evidence.
+
+    Raises `KeyDestroyedError` when the key is gone, and cryptography's `InvalidTag` when these are
+    not the bytes that were sealed.
+    """
+    return hashlib.sha256(_unsealed(key_store, inbox_id, key_id, ciphertext)).hexdigest()
+
+
+def _unsealed(key_store: KeyStore, inbox_id: UUID, key_id: UUID, ciphertext: bytes) -> bytes:
     secret = key_store.get(key_id).secret
     nonce, sealed = ciphertext[:NONCE_BYTES], ciphertext[NONCE_BYTES:]
-    return AESGCM(secret).decrypt(nonce, sealed, inbox_id.bytes)[SALT_BYTES:]
+    return AESGCM(secret).decrypt(nonce, sealed, inbox_id.bytes)

@@ -467,10 +467,10 @@ def _failed(owner: Owner, refund: Refund, report: RefundReport, at: Occasion) ->
     event: RefundEvent
     if refund.state is RefundState.SUCCEEDED:
         event = RefundReopenedAsFailed(
-            reason=reason, entry=_came_back(owner, refund, report.paid_from), **place
+            reason=reason, entry=came_back(owner, refund, report.paid_from), **place
         )
     else:
-        event = RefundFailed(reason=reason, entry=_given_up(owner, refund), **place)
+        event = RefundFailed(reason=reason, entry=given_up(owner, refund), **place)
     return ReportDecision([event], Verdict.APPLIED)
 
 
@@ -478,7 +478,7 @@ def fail_unsent(payment: Payment, refund: Refund, at: Occasion) -> RefundFailed:
     """A dispute opened before the refund was taken to the provider: it will not be."""
     return RefundFailed(
         reason="superseded_by_dispute",
-        entry=_given_up(payment, refund),
+        entry=given_up(payment, refund),
         **_place(payment, refund, at),
     )
 
@@ -489,7 +489,8 @@ def take(flows: Flows, amount: int) -> tuple[Reversal, CreatorLeg]:
     return reversal, taken_from_creator(reversal.legs.net, pending=flows.pending)
 
 
-def _given_up(owner: Owner, refund: Refund) -> JournalEntry:
+def given_up(owner: Owner, refund: Refund) -> JournalEntry:
+    """What is posted when a refund or a return did not reach the fan."""
     if refund.returns is not None:
         return return_failed(refund.money, provider=owner.flows.parked[refund.returns].provider)
     assert isinstance(owner, Payment)  # noqa: S101 - a receipt has returns only
@@ -503,7 +504,7 @@ def _given_up(owner: Owner, refund: Refund) -> JournalEntry:
     )
 
 
-def _came_back(owner: Owner, refund: Refund, paid_from: str) -> JournalEntry:
+def came_back(owner: Owner, refund: Refund, paid_from: str) -> JournalEntry:
     """The reverse of how the refund was paid; its account is the one that the money left."""
     account = refund.paid_from or paid_from
     if refund.returns is not None:
