@@ -15,6 +15,7 @@ from ledger.accounts import CreatorFunds, normal_balance
 from ledger.events import CreatorRegistered
 from ledger.serialization import decode_event
 from projections.coalescing import CoalescedReads
+from projections.effective_balances import MOMENT, SUM_OF_TERMS, TAKEN_EFFECT
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -74,6 +75,28 @@ READ_BALANCES_AS_OF: Final = """
       AND registered.notification_id <= %(position)b::bigint
 """
 
+READ_EFFECTIVE_BALANCES: Final = f"""
+    WITH account AS (
+        SELECT account_id, account, currency, position FROM balances
+        WHERE account > 'creator:' || %(creator_id)b::uuid || ':'
+          AND account < 'creator:' || %(creator_id)b::uuid || ';'
+    ), {MOMENT}
+    SELECT 1, %(position)b::bigint, past.account, past.currency, past.balance::text,
+           %(position)b::bigint,
+           CASE WHEN past.account IS NULL THEN registered.state END, NULL::timestamptz
+    FROM ledger_events AS registered
+    LEFT JOIN (
+        SELECT account.account, account.currency, {SUM_OF_TERMS} AS balance
+        FROM account CROSS JOIN moment {TAKEN_EFFECT}
+        WHERE EXISTS (SELECT FROM journal_lines
+                      WHERE journal_lines.account_id = account.account_id
+                        AND journal_lines.position <= %(position)b::bigint)
+    ) AS past ON true
+    WHERE registered.originator_id = %(creator_id)b::uuid
+      AND registered.originator_version = 1 AND registered.topic = %(topic)b
+      AND registered.notification_id <= %(position)b::bigint
+"""  # noqa: S608 - of constants
+
 FUND_NAME_AT: Final = len("creator:00000000-0000-0000-0000-000000000000:")
 
 
@@ -132,15 +155,23 @@ class Balances:
         *,
         as_of_position: int | None = None,
         as_of: datetime | None = None,
+        effective: datetime | None = None,
     ) -> CreatorBalances | None:
         """The balances at a position or a recorded time; None before the creator was registered.
 
-        Raises `PositionNotReached` or `ReadUnavailable`.
+        With `effective`, of what had taken effect by then, as it was known at that position.
+        `changed_position` is the position then, since a late line may lie anywhere. Raises
+        `PositionNotReached` or `ReadUnavailable`.
         """
         position = await self._reader.position_at(as_of_position=as_of_position, as_of=as_of)
         rows = await self._reader.fetch(
-            READ_BALANCES_AS_OF,
-            {"creator_id": creator_id, "position": position, "topic": CreatorRegistered.TOPIC},
+            READ_BALANCES_AS_OF if effective is None else READ_EFFECTIVE_BALANCES,
+            {
+                "creator_id": creator_id,
+                "position": position,
+                "topic": CreatorRegistered.TOPIC,
+                **({} if effective is None else {"effective": effective}),
+            },
         )
         return _creator_balances(creator_id, rows) if rows else None
 

@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 
     from projections.reader import Reader
 
-READ_EFFECTIVE: Final = """
-    WITH account AS (
-        SELECT account_id FROM balances WHERE account = %(account)b AND currency = %(currency)b
-    ), moment AS (
+MOMENT: Final = """
+    moment AS (
         SELECT least(%(position)b::bigint,
                      coalesce((SELECT position FROM turns WHERE recorded_at <= %(effective)b
                                ORDER BY recorded_at DESC, position DESC LIMIT 1), 0)) AS recorded,
@@ -39,10 +37,21 @@ READ_EFFECTIVE: Final = """
                                WHERE recorded_at <= %(effective)b + interval '60 seconds'
                                ORDER BY recorded_at DESC, position DESC LIMIT 1), 0)) AS soon
     )
-    SELECT coalesce(recorded.balance, 0) + coalesce(soon.amount, 0) + coalesce(late.amount, 0),
-           EXISTS (SELECT FROM journal_lines WHERE journal_lines.account_id = account.account_id
-                     AND position <= %(position)b::bigint)
-    FROM account CROSS JOIN moment
+"""
+"""A `WITH` of the last positions that were recorded up to T, and up to a minute after it."""
+
+LATE: Final = """
+    recorded_at - effective_at > interval '60 seconds'
+    AND floor(log(4, extract(epoch FROM recorded_at - effective_at)))::integer = lateness
+    AND effective_at <= %(effective)b
+    AND effective_at > CASE WHEN lateness > 15 THEN timestamptz '-infinity'
+        ELSE %(effective)b - power(4, lateness + 1) * interval '1 second' END
+    -- Added to, so that no index by position is thought to be the better way.
+    AND position + 0 > moment.soon AND position + 0 <= %(position)b::bigint
+"""
+"""Which lines of one class of lateness took effect up to T, but were recorded long after."""
+
+TAKEN_EFFECT: Final = f"""
     LEFT JOIN LATERAL (
         SELECT balance FROM journal_lines
         WHERE journal_lines.account_id = account.account_id AND position <= moment.recorded
@@ -59,17 +68,25 @@ READ_EFFECTIVE: Final = """
         FROM generate_series(2, 19) AS lateness
         CROSS JOIN LATERAL (
             SELECT sum(amount) AS amount FROM journal_lines
-            WHERE journal_lines.account_id = account.account_id
-              AND recorded_at - effective_at > interval '60 seconds'
-              AND floor(log(4, extract(epoch FROM recorded_at - effective_at)))::integer = lateness
-              AND effective_at <= %(effective)b
-              AND effective_at > CASE WHEN lateness > 15 THEN timestamptz '-infinity'
-                  ELSE %(effective)b - power(4, lateness + 1) * interval '1 second' END
-              -- Added to, so that no index by position is thought to be the better way.
-              AND position + 0 > moment.soon AND position + 0 <= %(position)b::bigint
+            WHERE journal_lines.account_id = account.account_id AND {LATE}
         ) AS of_class
     ) AS late
+"""  # noqa: S608 - of constants
+"""The three terms of one `account`, to be joined to it and to `moment`."""
+
+SUM_OF_TERMS: Final = """
+    coalesce(recorded.balance, 0) + coalesce(soon.amount, 0) + coalesce(late.amount, 0)
 """
+
+READ_EFFECTIVE: Final = f"""
+    WITH account AS (
+        SELECT account_id FROM balances WHERE account = %(account)b AND currency = %(currency)b
+    ), {MOMENT}
+    SELECT {SUM_OF_TERMS},
+           EXISTS (SELECT FROM journal_lines WHERE journal_lines.account_id = account.account_id
+                     AND position <= %(position)b::bigint)
+    FROM account CROSS JOIN moment {TAKEN_EFFECT}
+"""  # noqa: S608 - of constants
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

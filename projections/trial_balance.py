@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from ledger.accounts import Side, normal_balance, side_of
 from projections.cursor import decode_cursor, encode_cursor
+from projections.effective_balances import MOMENT, SUM_OF_TERMS, TAKEN_EFFECT
 from projections.reader import BATCH_SIZE, PAGE_SIZE, PAGE_SIZE_MAX
 
 if TYPE_CHECKING:
@@ -40,6 +41,43 @@ READ_TRIAL_BALANCE: Final = """
     ) AS past
     GROUP BY balances.currency ORDER BY balances.currency
 """
+
+READ_EFFECTIVE_TRIAL_BALANCE: Final = f"""
+    WITH account AS (
+        SELECT account_id, currency FROM balances
+        WHERE EXISTS (SELECT FROM journal_lines
+                      WHERE journal_lines.account_id = balances.account_id
+                        AND journal_lines.position <= %(position)b::bigint)
+    ), {MOMENT}, past AS (
+        SELECT account.currency, {SUM_OF_TERMS} AS balance
+        FROM account CROSS JOIN moment {TAKEN_EFFECT}
+    )
+    SELECT currency,
+           coalesce(sum(balance) FILTER (WHERE balance > 0), 0)::text,
+           coalesce(-sum(balance) FILTER (WHERE balance < 0), 0)::text,
+           count(*)
+    FROM past GROUP BY currency ORDER BY currency
+"""  # noqa: S608 - of constants
+
+READ_EFFECTIVE_ACCOUNTS: Final = f"""
+    WITH account AS (
+        SELECT balances.account_id, balances.account, balances.currency, line.position
+        FROM balances
+        CROSS JOIN LATERAL (
+            SELECT journal_lines.position FROM journal_lines
+            WHERE journal_lines.account_id = balances.account_id
+              AND journal_lines.position <= %(position)b::bigint
+            ORDER BY journal_lines.position DESC, journal_lines.line DESC LIMIT 1
+        ) AS line
+        WHERE (balances.account, balances.currency) > (%(account)b::text, %(currency)b::text)
+          AND balances.account >= %(prefix)b::text
+          AND balances.account < %(prefix)b::text || chr(1114111)
+        ORDER BY balances.account, balances.currency LIMIT %(limit)b::bigint
+    ), {MOMENT}
+    SELECT account.account, account.currency, ({SUM_OF_TERMS})::text, account.position
+    FROM account CROSS JOIN moment {TAKEN_EFFECT}
+    ORDER BY account.account, account.currency
+"""  # noqa: S608 - of constants
 
 READ_ACCOUNTS: Final = """
     SELECT balances.account, balances.currency, line.balance::text, line.position
@@ -114,14 +152,25 @@ class AccountPage:
 
 
 async def trial_balance(
-    reader: Reader, *, as_of_position: int | None = None, as_of: datetime | None = None
+    reader: Reader,
+    *,
+    as_of_position: int | None = None,
+    as_of: datetime | None = None,
+    effective: datetime | None = None,
 ) -> TrialBalance:
     """The trial balance now, at a position or at a recorded time.
 
-    Reads every account once. Raises `PositionNotReached` or `ReadUnavailable`.
+    With `effective`, of what had taken effect by then, as it was known at that position. An entry
+    takes effect as a whole, so it balances too. Reads every account once. Raises
+    `PositionNotReached` or `ReadUnavailable`.
     """
     position = await reader.position_at(as_of_position=as_of_position, as_of=as_of)
-    rows = await reader.fetch(READ_TRIAL_BALANCE, {"position": position})
+    if effective is None:
+        rows = await reader.fetch(READ_TRIAL_BALANCE, {"position": position})
+    else:
+        rows = await reader.fetch(
+            READ_EFFECTIVE_TRIAL_BALANCE, {"position": position, "effective": effective}
+        )
     return TrialBalance(
         position,
         [
@@ -137,20 +186,24 @@ async def accounts_page(
     prefix: str = "",
     as_of_position: int | None = None,
     as_of: datetime | None = None,
+    effective: datetime | None = None,
     cursor: str | None = None,
     limit: int = PAGE_SIZE,
 ) -> AccountPage:
     """A page of the accounts whose names begin with `prefix`, and their balances as of a moment.
 
-    The first page fixes the position for those that follow, so that together they add up; then
-    `as_of_position` and `as_of` are not looked at. `limit` is cut to 1 … `PAGE_SIZE_MAX`. Raises
+    With `effective`, of what had taken effect by then. The first page fixes the position for those
+    that follow, so that together they add up; then `as_of_position` and `as_of` are not looked at,
+    and with another `effective` its cursor is none. `limit` is cut to 1 … `PAGE_SIZE_MAX`. Raises
     `InvalidCursor`, `PositionNotReached` or `ReadUnavailable`.
     """
     if cursor is None:
         position = await reader.position_at(as_of_position=as_of_position, as_of=as_of)
-        return await _page(reader, prefix, (position, "", ""), min(max(limit, 1), PAGE_SIZE_MAX))
-    after = _after(cursor)
-    return await _page(reader, prefix, after, min(max(limit, 1), PAGE_SIZE_MAX))
+        after = (position, "", "")
+    else:
+        after = _after(cursor, effective)
+    limit = min(max(limit, 1), PAGE_SIZE_MAX)
+    return await _page(reader, prefix, after, limit, effective=effective)
 
 
 async def account_pages(
@@ -174,18 +227,28 @@ async def account_pages(
         after = _after(page.next_cursor)
 
 
-def _after(cursor: str) -> tuple[int, str, str]:
-    position, account, currency = decode_cursor(cursor, CURSOR, int, str, str)
+def _kind(effective: datetime | None) -> str:
+    return CURSOR if effective is None else f"{CURSOR}, {effective.isoformat()}"
+
+
+def _after(cursor: str, effective: datetime | None = None) -> tuple[int, str, str]:
+    position, account, currency = decode_cursor(cursor, _kind(effective), int, str, str)
     return int(position), str(account), str(currency)
 
 
 async def _page(
-    reader: Reader, prefix: str, after: tuple[int, str, str], limit: int
+    reader: Reader,
+    prefix: str,
+    after: tuple[int, str, str],
+    limit: int,
+    *,
+    effective: datetime | None = None,
 ) -> AccountPage:
     position, account, currency = after
     rows = await reader.fetch(
-        READ_ACCOUNTS,
+        READ_ACCOUNTS if effective is None else READ_EFFECTIVE_ACCOUNTS,
         {
+            **({} if effective is None else {"effective": effective}),
             "position": position,
             "account": account,
             "currency": currency,
@@ -208,5 +271,5 @@ async def _page(
         return AccountPage(position, items, None)
     last = items[-1]
     return AccountPage(
-        position, items, encode_cursor(CURSOR, position, last.account, last.currency)
+        position, items, encode_cursor(_kind(effective), position, last.account, last.currency)
     )

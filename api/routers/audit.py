@@ -13,7 +13,7 @@ from pydantic import AwareDatetime, BaseModel
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of
 from api.responses import Success, documented, success
-from api.routers.parts import Instant, Position, router
+from api.routers.parts import Effective, Instant, Position, router
 from ledger.errors import NotFound
 from ledger.money import CurrencyCode
 from projections.account_entries import entries_page
@@ -206,15 +206,17 @@ async def read_accounts(  # noqa: PLR0917 - query parameters, by name
     prefix: Annotated[str, Query(max_length=100)] = "",
     as_of_position: Position = None,
     as_of: Instant | None = None,
+    effective: Effective = None,
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> Response:
-    """Every account and its balance, now, at a position or at a recorded time."""
+    """Every account and its balance, now or at a moment."""
     page = await accounts_page(
         doors_of(request).reader,
         prefix=prefix,
         as_of_position=as_of_position,
         as_of=as_of,
+        effective=effective,
         cursor=cursor,
         limit=limit,
     )
@@ -235,6 +237,7 @@ async def read_entries(
     newest_first: bool = False,
     as_of_position: Position = None,
     as_of: Instant | None = None,
+    effective: Effective = None,
     cursor: Cursor = None,
     limit: Limit = PAGE_SIZE,
 ) -> Response:
@@ -246,6 +249,7 @@ async def read_entries(
         newest_first=newest_first,
         as_of_position=as_of_position,
         as_of=as_of,
+        effective=effective,
         cursor=cursor,
         limit=limit,
     )
@@ -292,10 +296,11 @@ async def read_trial_balance(
     request: Request,
     as_of_position: Position = None,
     as_of: Instant | None = None,
+    effective: Effective = None,
 ) -> Response:
-    """Debits and credits of each currency, now, at a position or at a recorded time."""
+    """Debits and credits of each currency, now or at a moment."""
     totals = await trial_balance(
-        doors_of(request).reader, as_of_position=as_of_position, as_of=as_of
+        doors_of(request).reader, as_of_position=as_of_position, as_of=as_of, effective=effective
     )
     return success(
         {

@@ -13,7 +13,7 @@ from api.auth import Allow, Caller, Role
 from api.conditional import tagged
 from api.doors import doors_of
 from api.responses import NOT_MODIFIED, Success, documented, success
-from api.routers.parts import Instant, MinPosition, Position, own_creator, router
+from api.routers.parts import Effective, Instant, MinPosition, Position, own_creator, router
 from ledger.errors import CreatorNotFound
 from projections.balances import CreatorBalances
 from projections.cursor import InvalidCursor
@@ -96,17 +96,18 @@ async def read_balance(  # noqa: PLR0917 - query parameters, by name
     min_position: MinPosition = None,
     as_of_position: Position = None,
     as_of: Instant | None = None,
+    effective: Effective = None,
 ) -> Response:
     """Pending, available, held, reserved and in transit, now or in the past."""
     own_creator(caller, creator_id)
     doors = doors_of(request)
     if min_position is not None:
         await doors.reader.wait_for(min_position)
-    if as_of_position is None and as_of is None:
+    if as_of_position is None and as_of is None and effective is None:
         found = await doors.balances.of_creator(creator_id)
     else:
         found = await doors.balances.of_creator_as_of(
-            creator_id, as_of_position=as_of_position, as_of=as_of
+            creator_id, as_of_position=as_of_position, as_of=as_of, effective=effective
         )
     if found is None:
         raise CreatorNotFound

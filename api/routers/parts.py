@@ -105,6 +105,12 @@ def _in_utc(instant: datetime) -> datetime:
 Instant = Annotated[AwareDatetime, BeforeValidator(_as_text), AfterValidator(_in_utc)]
 """A time in a body or a query: text with an offset, never a number; in UTC from here on."""
 
+Effective = Annotated[
+    Instant | None,
+    Query(description="Only what had taken effect by then, as it was known at the position."),
+]
+"""The second axis: when things happened, whenever we learned of them."""
+
 ProviderName = Annotated[str, Field(max_length=40, pattern=r"^[a-z0-9_]+$", examples=["sandbox"])]
 
 

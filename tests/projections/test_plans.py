@@ -11,9 +11,14 @@ import pytest
 
 from ledger.database.connections import READER_SETTINGS
 from ledger.events import CreatorRegistered, PaymentSucceeded
-from projections.account_entries import READ_ENTRIES, READ_ENTRIES_NEWEST_FIRST
+from projections.account_entries import (
+    READ_EFFECTIVE_ENTRIES,
+    READ_EFFECTIVE_ENTRIES_NEWEST_FIRST,
+    READ_ENTRIES,
+    READ_ENTRIES_NEWEST_FIRST,
+)
 from projections.aggregates import READ_NEWER
-from projections.balances import READ_BALANCES, READ_BALANCES_AS_OF
+from projections.balances import READ_BALANCES, READ_BALANCES_AS_OF, READ_EFFECTIVE_BALANCES
 from projections.effective_balances import READ_EFFECTIVE
 from projections.entitlements import READ_MOMENT, READ_UP_TO
 from projections.event_log import READ_LOG, READ_STREAM
@@ -25,7 +30,12 @@ from projections.statements import READ_LINES, READ_SINCE, READ_TOTALS
 from projections.streams import READ_EVENTS
 from projections.subscribers import READ_STARTED
 from projections.transactions import READ_TRANSACTIONS
-from projections.trial_balance import READ_ACCOUNTS, READ_TRIAL_BALANCE
+from projections.trial_balance import (
+    READ_ACCOUNTS,
+    READ_EFFECTIVE_ACCOUNTS,
+    READ_EFFECTIVE_TRIAL_BALANCE,
+    READ_TRIAL_BALANCE,
+)
 from tests.projections.long_book import CREATORS, HEAD, LINES, creator
 
 if TYPE_CHECKING:
@@ -39,6 +49,8 @@ CREATOR = {"creator_id": creator(1), "topic": CreatorRegistered.TOPIC}
 OF_CREATOR = {"creator_id": creator(1)}
 PAGE = {"position": MOMENT, "line": 0, "end": MOMENT, "limit": 201}
 RANGE = {"first": MOMENT, "last": POSITION_MAX, "topic": None, "limit": 201}
+
+EFFECTIVE = {"effective": "2026-03-01 12:00:00+00", "position": MOMENT}
 
 Parameters = Mapping[Any, object] | Sequence[object]
 
@@ -79,11 +91,28 @@ QUESTIONS: dict[str, tuple[str, Parameters]] = {
     "stream": (READ_STREAM, {**RANGE, "stream_id": creator(5)}),
     "accounts": (READ_ACCOUNTS, {**PAGE, "prefix": "creator:", "account": "", "currency": ""}),
     "trial balance": (READ_TRIAL_BALANCE, {"position": MOMENT}),
-    "entries": (READ_ENTRIES, {**PAGE, **ACCOUNT, "position": 0}),
-    "entries backwards": (READ_ENTRIES_NEWEST_FIRST, {**PAGE, **ACCOUNT}),
+    "entries": (READ_ENTRIES, {**PAGE, **ACCOUNT, "after": 0}),
+    "entries backwards": (READ_ENTRIES_NEWEST_FIRST, {**PAGE, **ACCOUNT, "after": MOMENT}),
     "effective": (
         READ_EFFECTIVE,
         {**ACCOUNT, "effective": "2026-03-01 12:00:00+00", "position": MOMENT},
+    ),
+    "effective balances": (
+        READ_EFFECTIVE_BALANCES,
+        {**EFFECTIVE, **CREATOR},
+    ),
+    "effective accounts": (
+        READ_EFFECTIVE_ACCOUNTS,
+        {**EFFECTIVE, "prefix": "creator:", "account": "", "currency": "", "limit": 201},
+    ),
+    "effective trial balance": (READ_EFFECTIVE_TRIAL_BALANCE, EFFECTIVE),
+    "effective entries": (
+        READ_EFFECTIVE_ENTRIES,
+        {**EFFECTIVE, **ACCOUNT, "after": 0, "line": 0, "limit": 201},
+    ),
+    "effective entries backwards": (
+        READ_EFFECTIVE_ENTRIES_NEWEST_FIRST,
+        {**EFFECTIVE, **ACCOUNT, "after": POSITION_MAX, "line": 0, "limit": 201},
     ),
     "changes": (READ_CHANGES, {"after": MOMENT, "batch": 100}),
     "changes at the head": (READ_CHANGES, {"after": HEAD, "batch": 100}),
@@ -104,6 +133,7 @@ QUESTIONS: dict[str, tuple[str, Parameters]] = {
 SCANNED = {
     # It is about every account, and reads the table of accounts once.
     "trial balance": {"balances"},
+    "effective trial balance": {"balances"},
     # A row for each follower of the log.
     "balances": {"ledger_tracking"},
     "changes": {"ledger_tracking"},
@@ -210,8 +240,8 @@ def test_a_question_reads_no_more_than_it_answers(
 ) -> None:
     query, parameters = QUESTIONS[name]
     plan = explained(connection, mode, query, parameters)
-    if name == "trial balance":
-        assert rows_read(plan) <= 2 * (CREATORS + 1)
+    if name.endswith("trial balance"):
+        assert rows_read(plan) <= (2 if name == "trial balance" else 4) * (CREATORS + 1)
     else:
         assert rows_read(plan) <= 5 * 201
     assert LINES == 100_000
