@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from starlette.middleware.cors import CORSMiddleware
 
 from api.access_records import AccessRecords, RecordsAccess
@@ -13,6 +14,7 @@ from api.auth import Authenticator
 from api.book_metrics import OF_API, BookCollector
 from api.database import book_location, book_time
 from api.doors import Doors
+from api.erasures import erasures_of
 from api.errors import install_error_handlers
 from api.event_streams import EventStreams
 from api.examples import add_examples
@@ -42,6 +44,7 @@ from api.routers import (
     destinations,
     documents,
     entitlements,
+    erasures,
     exports,
     fan_balances,
     fan_history,
@@ -68,6 +71,7 @@ from api.routers import (
     tiers,
     token_revocations,
     webhooks,
+    vault_looks,
 )
 from api.settings import Environment
 from api.signing_keys import receipt_signers
@@ -189,6 +193,8 @@ def create_app(settings: Settings) -> FastAPI:
         token_revocations,
         webhooks,
     ):
+        erasures,
+        vault_looks,
         app.include_router(part.routes, prefix=API)
     app.include_router(signed_receipts.of_payments, prefix=API)
     app.include_router(signed_receipts.of_payouts, prefix=API)
@@ -224,6 +230,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened.callback(key_store.close)
         providers = providers_of(settings)
         for provider in providers.values():
+        erasures_here = erasures_of(settings, key_store)
+        # Before anybody is answered: a restored database has forgotten who was erased.
+        await run_in_threadpool(erasures_here.repeat)
             opened.push_async_callback(provider.close)
         reader = Reader(book)
         opened.push_async_callback(reader.close)
@@ -274,6 +283,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             key_store=key_store,
             authenticator=Authenticator(
                 keys,
+            erasures=erasures_here,
                 revocations,
                 issuer=settings.token_issuer,
                 audience=settings.token_audience,

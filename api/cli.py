@@ -26,6 +26,7 @@ from api.database import book_location, book_time, database_location
 from api.development import run_everything
 from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
+from api.erase_commands import add_erase_commands
 from api.error_page import error_page
 from api.export_command import write_export
 from api.key_sets import KeySetError, load_key_set
@@ -283,6 +284,7 @@ async def _dispatch(settings: Settings) -> None:
 
     book = book_location(settings, DatabaseRole.DISPATCHER)
     key_store = KeyStore(settings.key_store_file)
+add_erase_commands(app, _settings)
     providers = providers_of(settings)
     metrics = Metrics()
     ledger = Ledger(book, book_time=book_time(settings), observe=metrics.turn)

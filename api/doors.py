@@ -15,7 +15,7 @@ import phonenumbers
 from api.errors import invalid
 from ledger.commands import IdempotencyKey
 from ledger.recorder import READ_HEAD, Head
-from ledger.vault import PersonalData, VaultEntry, seal
+from ledger.vault import PersonalData, VaultEntry, refuse_the_erased, seal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from api.token_revocations import TokenRevocations
     from ledger.application import Ledger
+    from ledger.erasures import Erasures
     from ledger.key_store import KeyStore
     from projections.aggregates import Aggregates
     from projections.balances import Balances
@@ -74,6 +75,7 @@ class Doors:
     pay_links: PayLinks
     receipts: Receipts
     key_store: KeyStore
+    erasures: Erasures
     authenticator: Authenticator
     revocations: TokenRevocations
     rate_limits: RateLimits
@@ -105,7 +107,11 @@ class Doors:
         return max(self.ledger.book_time.now(head), head.recorded_at)
 
     def phone_entry(self, person_id: UUID, phone: str) -> tuple[UUID, tuple[VaultEntry, ...]]:
-        """The vault entry of a person's phone number: a known one, or a new one to be written."""
+        """The vault entry of a person's phone number: a known one, or a new one to be written.
+
+        Raises `PersonErased`.
+        """
+        refuse_the_erased(self.key_store, person_id)
         known = self._phones.get((person_id, phone))
         if known is not None:
             return known, ()
@@ -119,6 +125,12 @@ class Doors:
     def confirmed_phone(self, fan_id: UUID, phone: str) -> UUID | None:
         """The entry of a number that this fan has confirmed, if it is remembered."""
         return self._confirmed_phones.get((fan_id, phone))
+
+    def forget(self, person_id: UUID) -> None:
+        """Remember no number of this person any more."""
+        for phones in (self._phones, self._confirmed_phones):
+            for key in [key for key in phones if key[0] == person_id]:
+                del phones[key]
 
     def remember_confirmed_phone(self, fan_id: UUID, phone: str, entry_id: UUID) -> None:
         """Use this entry again: what is confirmed stays so."""

@@ -150,9 +150,11 @@ PARAMETERS: Final[dict[str, str | int]] = {
 """What stands for a message's parameters in an example."""
 
 OWN_PARAMETERS: Final[dict[str, dict[str, str | int]]] = {
+    "until": "2027-11-05T09:00:00+00:00",
     "creator_standing_unchanged": {"state": "suspended"},
     "currency_differs": {"currency": "USD"},
     "currency_not_accepted": {"currency": "USD"},
+    "what": "a payment, a subscription",
     "currency_unknown": {"currency": "XQX"},
     "destination_not_usable": {"state": "unverified"},
     "not_yet_due": {"state": "held"},

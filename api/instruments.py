@@ -15,7 +15,7 @@ from fastapi.concurrency import run_in_threadpool
 from ledger.commands import fan_stream
 from ledger.fan import Fan
 from ledger.key_store import KeyDestroyedError
-from ledger.vault import PersonalData, VaultEntry, seal, unseal
+from ledger.vault import PersonalData, VaultEntry, refuse_the_erased, seal, unseal
 from projections.sealed import sealed_entries
 
 if TYPE_CHECKING:
@@ -58,7 +58,11 @@ async def email_of(doors: Doors, fan_id: UUID, email: str) -> Instrument:
 
 
 async def payer_phone(doors: Doors, fan_id: UUID, phone: str) -> Instrument:
-    """The phone that is prompted for a payment: confirmed, where this deployment asks for that."""
+    """The phone that is prompted for a payment: confirmed, where this deployment asks for that.
+
+    Raises `PersonErased`.
+    """
+    refuse_the_erased(doors.key_store, fan_id)
     if doors.settings.phone_confirmation_required:
         known = doors.confirmed_phone(fan_id, phone)
         return await phone_of(doors, fan_id, phone) if known is None else Instrument(known, ())

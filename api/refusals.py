@@ -18,7 +18,10 @@ SPLIT: Final[Errors] = (errors.FeePlanMissing, errors.FeePlanExceedsPayment)
 """Of whatever begins a payment, which is split as it begins."""
 
 CREATORS: Final[dict[type[Command], Errors]] = {
-    commands.RegisterCreator: (errors.CreatorAlreadyRegistered, errors.AlreadyExists),
+    commands.RegisterCreator: (
+        *(errors.CreatorAlreadyRegistered, errors.AlreadyExists),
+        errors.PersonErased,
+    ),
     commands.AssignFeePlan: (errors.CreatorNotFound,),
     commands.ChangeVerification: (errors.CreatorNotFound,),
     commands.SuspendCreator: (
@@ -27,10 +30,10 @@ CREATORS: Final[dict[type[Command], Errors]] = {
     ),
     commands.ReinstateCreator: (errors.CreatorNotFound, errors.CreatorStandingUnchanged),
     commands.CloseCreator: (errors.CreatorNotFound, errors.CreatorIsClosed),
-    commands.SetTaxProfile: (errors.CreatorNotFound,),
+    commands.SetTaxProfile: (errors.CreatorNotFound, errors.PersonErased),
     commands.AddDestination: (
         *(errors.CreatorNotFound, errors.AlreadyExists),
-        errors.TooManyDestinations,
+        *(errors.TooManyDestinations, errors.PersonErased),
     ),
     commands.VerifyDestination: (errors.CreatorNotFound, errors.DestinationNotFound),
     commands.RemoveDestination: (errors.CreatorNotFound, errors.DestinationNotFound),
@@ -63,6 +66,7 @@ PAYMENTS: Final[dict[type[Command], Errors]] = {
     commands.InitiatePayment: (
         *(errors.CreatorNotFound, errors.CreatorIsClosed, errors.PhoneNotConfirmed),
         *(errors.AmountNotPayable, errors.CurrencyNotAccepted, errors.SelfPayment),
+        errors.PersonErased,
         *SPLIT,
     ),
     commands.CancelPayment: (errors.PaymentNotFound, errors.PaymentNotCancellable),
@@ -122,7 +126,7 @@ SUBSCRIPTIONS: Final[dict[type[Command], Errors]] = {
         *(errors.TierNotFound, errors.TierNotOffered, errors.PriceNotFound),
         *(errors.AlreadySubscribed, errors.AlreadyExists, errors.TrialUsed),
         *(errors.PhoneNotConfirmed, errors.AmountNotPayable, errors.CurrencyNotAccepted),
-        errors.SelfPayment,
+        *(errors.SelfPayment, errors.PersonErased),
         *SPLIT,
     ),
     commands.PayInvoice: (
@@ -153,13 +157,16 @@ SUBSCRIPTIONS: Final[dict[type[Command], Errors]] = {
         errors.AmountNotPayable,
         *SPLIT,
     ),
-    commands.ChangePaymentMethod: (*OF_SUBSCRIPTION, errors.PhoneNotConfirmed),
+    commands.ChangePaymentMethod: (
+        *OF_SUBSCRIPTION,
+        *(errors.PhoneNotConfirmed, errors.PersonErased),
+    ),
 }
 
 FANS: Final[dict[type[Command], Errors]] = {
-    commands.StartPhoneConfirmation: (errors.TooManyConfirmations,),
+    commands.StartPhoneConfirmation: (errors.TooManyConfirmations, errors.PersonErased),
     commands.ConfirmPhone: (errors.ConfirmationNotFound, errors.ConfirmationOver),
-    commands.SetEmail: (),
+    commands.SetEmail: (errors.PersonErased,),
 }
 
 PROPOSED: Final[Errors] = (

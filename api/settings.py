@@ -167,6 +167,10 @@ class Settings(BaseSettings):
     destination_cooling_seconds: int = Field(default=24 * 3600, ge=0)
     """No payout goes to a new destination for so long."""
 
+    erasure_retention_days: int = Field(default=0, ge=0, le=40 * 366)
+    """For so long after their last event a person's data has to be kept: nobody is erased before.
+    """
+
     time_may_run_ahead: bool = False
     """Whether the book's time may run ahead of the database's clock, as a fast clock lets it. In
     development only."""
@@ -295,3 +299,8 @@ class Settings(BaseSettings):
     def key_store_file(self) -> Path:
         """The key store, outside the database and its backups."""
         return self.data_directory / "keys" / "key_store.sqlite3"
+
+    @property
+    def erasures_file(self) -> Path:
+        """Who was erased of this book, outside the database and its backups."""
+        return self.data_directory / "keys" / f"erasures-{self.book}.ndjson"

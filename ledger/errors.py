@@ -6,7 +6,8 @@
     │   │   ├── CreatorNotFound, PaymentNotFound, RefundNotFound, FanRefundNotFound
     │   │   ├── DisputeNotFound, ReceiptNotFound, HoldNotFound
     │   │   ├── TierNotFound, PriceNotFound, SubscriptionNotFound, ConfirmationNotFound
-    │   │   └── PayoutNotFound, DestinationNotFound, ProposalNotFound, DocumentNotFound
+    │   │   ├── PayoutNotFound, DestinationNotFound, ProposalNotFound, DocumentNotFound
+    │   │   └── PersonNotFound
     │   ├── NotInThisState          the message names the state
     │   │   ├── CreatorAlreadyRegistered, CreatorStandingUnchanged
     │   │   ├── CreatorIsClosed, CreatorIsSuspended
@@ -20,7 +21,8 @@
     │   │   ├── TierNotOffered, TooManyTiers, AlreadySubscribed, SubscriptionNotInThisState
     │   │   ├── AlreadyScheduled, NothingScheduled, NothingToPay, PromptLive, InvoiceOpen
     │   │   ├── TrialUsed, QuoteOutdated, TooManyConfirmations, ConfirmationOver
-    │   │   └── PhoneNotConfirmed, NoCreditLeft
+    │   │   ├── PhoneNotConfirmed, NoCreditLeft
+    │   │   └── PersonErased, ObligationsOpen, RetentionOpen
     │   ├── NotAllowed              this person may not do this
     │   │   └── SecondPersonNeeded, ApproverInvolved
     │   └── Unacceptable            the request itself can never be accepted
@@ -139,6 +141,12 @@ class DocumentNotFound(NotFound):
     """This creator has no document with this number. Their numbers are in the list of them."""
 
     code = "document_not_found"
+
+
+class PersonNotFound(NotFound):
+    """Nobody of this id is known: no money, and nothing in the vault."""
+
+    code = "person_not_found"
 
 
 class TierNotFound(NotFound):
@@ -363,6 +371,25 @@ class PhoneNotConfirmed(NotInThisState):
     """This phone is not confirmed. Ask for a code and confirm it first."""
 
     code = "phone_not_confirmed"
+
+
+class PersonErased(NotInThisState):
+    """All that was kept of this person was erased, and nothing new is taken under their id."""
+
+    code = "person_erased"
+
+
+class ObligationsOpen(NotInThisState):
+    """This person cannot be erased while this is open with them: {what}. Repeat it once that has
+    ended."""
+
+    code = "obligations_open"
+
+
+class RetentionOpen(NotInThisState):
+    """What is kept of this person has to be kept until {until}. Repeat it then."""
+
+    code = "retention_open"
 
 
 class NoCreditLeft(NotInThisState):

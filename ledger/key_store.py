@@ -21,7 +21,7 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
 KEY_BYTES: Final = 32
@@ -33,6 +33,8 @@ CREATE TABLE IF NOT EXISTS keys (
     key_id BLOB PRIMARY KEY, key BLOB NOT NULL, created_at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS destroyed (
     key_id BLOB PRIMARY KEY, destroyed_at TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS erased (
+    person_id BLOB PRIMARY KEY, erased_at TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS secrets (
     name TEXT PRIMARY KEY, secret BLOB NOT NULL) WITHOUT ROWID;
 """
@@ -108,11 +110,36 @@ class KeyStore:
 
     def destroy(self, *key_ids: UUID) -> None:
         """Forget keys for ever, and remember that they were destroyed."""
+        with self._transaction() as cursor:
+            _destroy(cursor, key_ids)
+        self._empty_the_log()
+
+    def erase(self, person_id: UUID, *key_ids: UUID) -> None:
+        """Forget these keys of a person for ever, and that nothing is to be sealed for them."""
         now = datetime.now(UTC).isoformat()
         with self._transaction() as cursor:
-            for key_id in key_ids:
-                cursor.execute("DELETE FROM keys WHERE key_id = ?", (key_id.bytes,))
-                cursor.execute("INSERT OR IGNORE INTO destroyed VALUES (?, ?)", (key_id.bytes, now))
+            _destroy(cursor, key_ids)
+            cursor.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", (person_id.bytes, now))
+        self._empty_the_log()
+
+    def is_erased(self, person_id: UUID) -> bool:
+        """Whether this person was erased."""
+        with self._lock:
+            row = self._connection.execute(
+                "SELECT 1 FROM erased WHERE person_id = ?", (person_id.bytes,)
+            ).fetchone()
+        return row is not None
+
+    def has_any(self, key_ids: Iterable[UUID]) -> bool:
+        """Whether one of these keys is still here."""
+        with self._lock, closing(self._connection.cursor()) as cursor:
+            return any(
+                cursor.execute("SELECT 1 FROM keys WHERE key_id = ?", (each.bytes,)).fetchone()
+                for each in key_ids
+            )
+
+    def _empty_the_log(self) -> None:
+        """Leave nothing of what was deleted in the write-ahead log."""
         with self._lock:
             self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
@@ -130,3 +157,10 @@ class KeyStore:
         """Close the file."""
         with self._lock:
             self._connection.close()
+
+
+def _destroy(cursor: sqlite3.Cursor, key_ids: Iterable[UUID]) -> None:
+    now = datetime.now(UTC).isoformat()
+    for key_id in key_ids:
+        cursor.execute("DELETE FROM keys WHERE key_id = ?", (key_id.bytes,))
+        cursor.execute("INSERT OR IGNORE INTO destroyed VALUES (?, ?)", (key_id.bytes, now))

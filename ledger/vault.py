@@ -16,6 +16,8 @@ from uuid import UUID
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from uuid_utils.compat import uuid7
 
+from ledger.errors import PersonErased
+
 if TYPE_CHECKING:
     from psycopg import Connection
 
@@ -51,7 +53,11 @@ class VaultEntry:
 
 
 def seal(key_store: KeyStore, *, person_id: UUID, kind: PersonalData, text: str) -> VaultEntry:
-    """Encrypt `text` under a new key. Nothing is stored until a command carries the entry."""
+    """Encrypt `text` under a new key. Nothing is stored until a command carries the entry.
+
+    Raises `PersonErased`.
+    """
+    refuse_the_erased(key_store, person_id)
     key = key_store.allocate()
     entry_id = UUID(int=uuid7().int)
     nonce = secrets.token_bytes(NONCE_BYTES)
@@ -63,6 +69,12 @@ def seal(key_store: KeyStore, *, person_id: UUID, kind: PersonalData, text: str)
         key_id=key.id,
         ciphertext=nonce + sealed,
     )
+
+
+def refuse_the_erased(key_store: KeyStore, person_id: UUID) -> None:
+    """Raise `PersonErased` for somebody who was erased."""
+    if key_store.is_erased(person_id):
+        raise PersonErased
 
 
 def unseal(key_store: KeyStore, entry: VaultEntry) -> str:

@@ -59,11 +59,15 @@ class NewEmail(Body):
 
 
 class MeData(BaseModel):
-    """Who is asking: confirmed phones, masked, and whether notices go by e-mail."""
+    """Who is asking: confirmed phones, masked, and whether notices go by e-mail.
+
+    `erased`: all of that was erased, and nothing new is taken.
+    """
 
     fan_id: UUID
     phones: list[str]
     email_set: bool
+    erased: bool
     position: int
 
 
@@ -293,9 +297,11 @@ async def _answer(request: Request, command: SetEmail) -> Response:
 
 
 async def _rendered(doors: Doors, fan_id: UUID, fan: FanState | None) -> dict[str, object]:
-    confirmed = () if fan is None else fan.confirmed
+    erased = doors.key_store.is_erased(fan_id)
+    confirmed = () if fan is None or erased else fan.confirmed
     return {
         "fan_id": fan_id,
         "phones": sorted((await masked_phones(doors, confirmed)).values()),
-        "email_set": fan is not None and fan.email is not None,
+        "email_set": fan is not None and fan.email is not None and not erased,
+        "erased": erased,
     }

@@ -108,11 +108,15 @@ class TaxData(BaseModel):
 
 
 class StandingData(BaseModel):
-    """All that decides what a creator may do, and where in the log it is so."""
+    """All that decides what a creator may do, and where in the log it is so.
+
+    `erased`: their name, numbers and destinations' phones were erased, and nothing new is taken.
+    """
 
     id: UUID
     standing: Literal["active", "suspended", "closed"]
     verification: Verification
+    erased: bool
     settlement_currency: str
     plan: FeePlanBody | None
     tax: TaxData
@@ -280,16 +284,18 @@ async def _change(request: Request, command: LedgerCommand) -> Response:
 
 
 async def _rendered(doors: Doors, creator: Creator, position: int) -> dict[str, Any]:
+    erased = doors.key_store.is_erased(creator.id)
     return {
         "id": creator.id,
         "standing": creator.standing,
         "verification": creator.verification,
+        "erased": erased,
         "settlement_currency": creator.settlement_currency,
         "plan": None if creator.plan is None else creator.plan.model_dump(),
         "tax": {
             "country": creator.country,
             "withholding_basis_points": creator.withholding_basis_points,
-            "has_tax_number": creator.tax_number is not None,
+            "has_tax_number": creator.tax_number is not None and not erased,
         },
         "schedule": rendered_schedule(creator.schedule),
         "destinations": await rendered_destinations(doors, list(creator.destinations.values())),

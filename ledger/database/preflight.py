@@ -32,6 +32,8 @@ APPEND_ONLY: Final = (
     "token_revocations",
     "merkle_tiles",
     "checkpoints",
+    "erasures",
+    "vault_looks",
 )
 
 

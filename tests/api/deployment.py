@@ -80,8 +80,10 @@ class Person:
 
 
 def _check_for_personal_data(response: httpx.Response) -> None:
-    """No route answers with a phone number or a name, whatever it was asked."""
+    """No route answers with a phone number or a name, but the one that is there for it."""
     if response.headers.get("content-type", "").startswith(EVENT_STREAM):
+        return
+    if response.is_success and response.request.url.path == f"{API}/admin/vault-looks":
         return
     response.read()
     assert not PERSONAL.search(response.text), response.text

@@ -9,6 +9,7 @@ from api.auth import Role
 from tests.api import (
     book_requests,
     door_requests,
+    erasure_requests,
     inbox_requests,
     membership_requests,
     payout_requests,
@@ -65,6 +66,7 @@ RULES: Final = {
     **projection_requests.RULES,
     **search_requests.RULES,
     **door_requests.RULES,
+    **erasure_requests.RULES,
     **proof_requests.RULES,
     **membership_requests.RULES,
     **subscription_requests.RULES,
@@ -87,6 +89,8 @@ def right_request(doors: Deployment, route: Route, fan: Person, creator: Person)
         return {**request, **of_searches}
     if (of_doors := door_requests.door_request(route, fan)) is not None:
         return {**request, **of_doors}
+    if (of_people := erasure_requests.erasure_request(doors, route, fan, creator)) is not None:
+        return {**request, **of_people}
     if (of_proofs := proof_requests.proof_request(doors, route)) is not None:
         return {**request, **of_proofs}
     if "{payment_id}" in route.path:

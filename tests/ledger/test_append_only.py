@@ -35,6 +35,8 @@ APPEND_ONLY = (
     "token_revocations",
     "merkle_tiles",
     "checkpoints",
+    "erasures",
+    "vault_looks",
 )
 CHANGES = {
     "update": "UPDATE {table} SET {column} = {column}",
@@ -54,6 +56,8 @@ COLUMNS = {
     "token_revocations": "reason",
     "merkle_tiles": "root",
     "checkpoints": "note",
+    "erasures": "reason",
+    "vault_looks": "reason",
 }
 KEYS = {
     **COLUMNS,
@@ -62,6 +66,8 @@ KEYS = {
     "token_revocations": "revocation_id",
     "merkle_tiles": "level, index",
     "checkpoints": "size",
+    "erasures": "erasure_id",
+    "vault_looks": "look_id",
 }
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.RestrictViolation)
 """By a role's rights; or because a side of the journal is live, which a rebuilder may not touch."""
