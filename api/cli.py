@@ -125,13 +125,19 @@ def clock(
 
 
 @app.command()
-def sealer() -> None:
+def sealer(
+    *,
+    recheck: Annotated[
+        bool,
+        typer.Option("--recheck", help="Look at every event again before anything is signed."),
+    ] = False,
+) -> None:
     """Sign what the log holds, once a second at most, so that nobody can change it unseen."""
     settings = _settings()
     configure_logging(settings.log_level)
     _refuse_unsafe(settings, DatabaseRole.SEALER)
     try:
-        seal(settings)
+        seal(settings, recheck=recheck)
     except (InconsistentLogError, UnreadableMemoryError, SigningKeysError) as error:
         typer.echo(f"Not sealing: {error}", err=True)
         raise typer.Exit(1) from None

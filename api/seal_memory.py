@@ -1,6 +1,7 @@
 """What a sealer remembers outside of the database, and where it publishes: both only grow.
 
     memory       one file beside the keys: the last checkpoint that was signed
+    doubt        a file beside it, while something in the log was found to be another than it was
     publication  a directory: a file a day, a checkpoint a line, in order; best on another machine's
                  disk, or copied to one by whoever wants to be able to prove something
 
@@ -38,6 +39,22 @@ class SealMemory:
         if not self.path.exists():
             return None
         return _parsed(self.path.read_text(encoding="utf-8"), self.path)
+
+    @property
+    def _doubt(self) -> Path:
+        return self.path.with_suffix(".doubt")
+
+    def doubt(self, reason: str) -> None:
+        """Remember that the log is not as it was, so that no restart forgets it."""
+        write_private(self._doubt, reason)
+
+    def doubted(self) -> str | None:
+        """Why the log is doubted; None if it is not."""
+        return self._doubt.read_text(encoding="utf-8") if self._doubt.exists() else None
+
+    def settle(self) -> None:
+        """The whole log was looked at and is right."""
+        self._doubt.unlink(missing_ok=True)
 
     def write(self, signed: SignedCheckpoint) -> None:
         """Remember it, on the disk when this returns. Raises `OSError`."""

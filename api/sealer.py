@@ -3,10 +3,13 @@
     read on ─▶ tiles ─▶ sign ─▶ memory, synced ─▶ publication, synced ─▶ database
 
 It adds nothing to what a payment waits for. It signs nothing that does not continue what it has
-signed before: at its start it makes the tree from the events and holds it against its memory, the
-newest published checkpoint and the newest of the database. What does not agree ends it, with the
-reason; a person must look. If it can neither remember nor publish, it does not sign, and tries
-again. Two of them over one log sign the same.
+signed before: at its start it goes on from the stored tiles where the root that follows from them
+is that of its memory, of the newest published checkpoint and of the newest of the database. Where
+it is not, or nothing outside of the database is known, or it was told to, it makes the tree from
+the events, and says what is wrong. While it runs, it hashes the whole history again, slowly; what
+it finds is remembered, so that it does not go on after a restart either, until all is right again.
+What does not agree ends it, with the reason; a person must look. If it can neither remember nor
+publish, it does not sign, and tries again. Two of them over one log sign the same.
 """
 
 from __future__ import annotations
@@ -25,7 +28,8 @@ from api.seal_memory import Publication, SealMemory
 from api.signing_keys import checkpoint_signers
 from ledger.checkpoints import Checkpoint, CheckpointError, SignedCheckpoint, sign_checkpoint
 from ledger.database.roles import DatabaseRole
-from projections.sealed_log import InconsistentLogError, Known, SealedLog
+from projections.sealed_log import BATCH, InconsistentLogError, Known, SealedLog
+from projections.sealed_recheck import Rechecks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +44,10 @@ POLL_SECONDS: Final = 0.2
 SEAL_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 2.0
 
+MEMORY: Final = "this sealer's memory"
+PUBLICATION: Final = "the publication"
+DATABASE: Final = "the database"
+
 
 class Sealer:
     """Seals one book until it is stopped."""
@@ -52,12 +60,14 @@ class Sealer:
         publication: Publication,
         *,
         seal_seconds: float = SEAL_SECONDS,
+        recheck: bool = False,
     ) -> None:
         self._book = book
         self._signers = signers
         self._memory = memory
         self._publication = publication
         self._seal_seconds = seal_seconds
+        self._recheck = recheck
         self._stopping = threading.Event()
 
     def stop(self) -> None:
@@ -78,9 +88,20 @@ class Sealer:
                 logger.warning("sealing_interrupted")
                 self._stopping.wait(AGAIN_SECONDS)
 
-    def _seal(self, log: SealedLog) -> None:
-        log.make(self._known(log))
+    def _begin(self, log: SealedLog) -> None:
+        known = self._known(log)
+        outside = any(each.source != DATABASE for each in known)
+        look = self._recheck or self._memory.doubted() is not None or not outside
+        if look or not log.resume(known):
+            log.make(known)
+            self._memory.settle()
+            logger.info("log_rechecked", size=log.size)
+        self._recheck = False
         logger.info("log_agrees", size=log.size)
+
+    def _seal(self, log: SealedLog) -> None:
+        self._begin(log)
+        rechecks = Rechecks(log.recheck)
         sealed = 0
         while True:
             if log.size > sealed and self._sign(log):
@@ -89,17 +110,28 @@ class Sealer:
                 return
             signed_at = time.monotonic()
             while not self._stopping.is_set():
-                if log.read_on() == 0:
+                # Small batches cost more for each event, and nobody waits for them.
+                if log.read_on() < BATCH:
+                    self._go_on(rechecks)
                     self._stopping.wait(POLL_SECONDS)
                 if log.size > sealed and time.monotonic() - signed_at >= self._seal_seconds:
                     break
 
+    def _go_on(self, rechecks: Rechecks) -> None:
+        try:
+            size = rechecks.go_on()
+        except InconsistentLogError as error:
+            self._memory.doubt(str(error))
+            raise
+        if size:
+            logger.info("log_rechecked", size=size)
+
     def _known(self, log: SealedLog) -> list[Known]:
         note = log.newest_note()
         kept = {
-            "this sealer's memory": self._memory.read(),
-            "the publication": self._publication.newest(),
-            "the database": None if note is None else SignedCheckpoint.parse(note),
+            MEMORY: self._memory.read(),
+            PUBLICATION: self._publication.newest(),
+            DATABASE: None if note is None else SignedCheckpoint.parse(note),
         }
         known = []
         for source, signed in kept.items():
@@ -136,8 +168,11 @@ class Sealer:
         return True
 
 
-def seal(settings: Settings) -> None:
-    """Seal until SIGTERM or SIGINT. Raises what `Sealer.run` and `checkpoint_signers` raise."""
+def seal(settings: Settings, *, recheck: bool = False) -> None:
+    """Seal until SIGTERM or SIGINT, at first looking at every event again if that is wanted.
+
+    Raises what `Sealer.run` and `checkpoint_signers` raise.
+    """
     signers = checkpoint_signers(settings.seal_keys_directory, settings.origin)
     for signer in signers:
         logger.info("verifier_key", key=str(signer.verifier_key))
@@ -146,6 +181,7 @@ def seal(settings: Settings) -> None:
         signers,
         SealMemory(settings.seal_memory_file),
         Publication(settings.checkpoints_directory),
+        recheck=recheck,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sealer.stop())

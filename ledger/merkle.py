@@ -58,6 +58,29 @@ def leaf_hash(*, position: int, stream_id: UUID, version: int, topic: str, state
     ).digest()
 
 
+def stored_leaf_hash(
+    position: bytes, stream_id: bytes, version: bytes, topic: bytes, state: bytes
+) -> bytes:
+    """The same of the columns as PostgreSQL sends them in binary: its numbers are big-endian, too.
+
+    Nothing is decoded only to be encoded again, which is most of the work of hashing a long log.
+    """
+    return sha256(
+        b"".join(
+            (
+                LEAF_PREFIX,
+                position,
+                stream_id,
+                version,
+                _LENGTH.pack(len(topic)),
+                topic,
+                _LENGTH.pack(len(state)),
+                state,
+            )
+        )
+    ).digest()
+
+
 def node_hash(left: bytes, right: bytes) -> bytes:
     """The hash of an inner node."""
     return sha256(NODE_PREFIX + left + right).digest()
@@ -116,11 +139,15 @@ class Frontier:
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """Up to 256 hashes of level 8 × `level`, from number 256 × `index` on."""
+    """Up to 256 hashes of level 8 × `level`, from number 256 × `index` on.
+
+    The root over them is known where they are 256: it is a hash of the tile above.
+    """
 
     level: int
     index: int
     hashes: bytes
+    root: bytes | None = None
 
     @property
     def width(self) -> int:
@@ -146,13 +173,18 @@ def tiles_grown(old_size: int, leaves: Sequence[bytes], read_tile: TileSource) -
         if width:
             hashes = _exactly(read_tile(level, index), width) + hashes
         grown = [
-            Tile(level, index + number, hashes[start : start + TILE_BYTES])
+            _tile(level, index + number, hashes[start : start + TILE_BYTES])
             for number, start in enumerate(range(0, len(hashes), TILE_BYTES))
         ]
         tiles += grown
         level, first = level + 1, index
-        hashes = b"".join(perfect_root(tile.hashes) for tile in grown if tile.is_full)
+        hashes = b"".join(tile.root for tile in grown if tile.root is not None)
     return tiles
+
+
+def _tile(level: int, index: int, hashes: bytes) -> Tile:
+    root = perfect_root(hashes) if len(hashes) == TILE_BYTES else None
+    return Tile(level, index, hashes, root)
 
 
 def tiles_completed(old_size: int, leaves: Sequence[bytes], read_tile: TileSource) -> list[Tile]:
@@ -284,11 +316,20 @@ def verify_consistency(
 
 
 def perfect_root(hashes: bytes) -> bytes:
-    """The root over 2^n hashes that lie one after the other."""
-    level = _split(hashes)
-    while len(level) > 1:
-        level = [node_hash(*pair) for pair in zip(level[::2], level[1::2], strict=True)]
-    return level[0]
+    """The root over 2^n hashes that lie one after the other; `ValueError` for other counts."""
+    count, pair = len(hashes) // HASH_BYTES, 2 * HASH_BYTES
+    if count.bit_count() != 1 or len(hashes) % HASH_BYTES:
+        raise ValueError(f"{len(hashes)} bytes are not the hashes of a perfect tree")
+    while len(hashes) > HASH_BYTES:
+        # `node_hash` of each pair, written out: a tile is 255 of them.
+        pairs = range(0, len(hashes), pair)
+        hashes = b"".join([sha256(NODE_PREFIX + hashes[at : at + pair]).digest() for at in pairs])
+    return hashes
+
+
+def tree_root(size: int, nodes: Nodes) -> bytes:
+    """The root of the tree of `size` leaves, from the nodes of its perfect subtrees."""
+    return _root(0, size, nodes) if size else EMPTY_ROOT
 
 
 def _split(hashes: bytes) -> list[bytes]:

@@ -1,9 +1,13 @@
 """The log's tree, kept up with the log: what the sealer signs the root of.
 
-It is made from the events themselves each time a sealer starts, and compared on the way with the
-tiles that are stored and with every checkpoint that the sealer knows of, wherever that was kept.
-So neither a changed event nor changed tiles get a new signature. From then on it goes on from
-where it is: leaves of new events, and each tile that they complete.
+A sealer that starts either makes it from the first event on (`make`), or goes on from the stored
+tiles (`resume`). Tiles lie in the database and are not believed: from them comes the root of the
+newest full tile, the events after it are hashed, and the root must be that of every checkpoint
+that the sealer knows of, one kept outside of the database among them. So tiles that were changed
+give no tree, and neither a changed event nor changed tiles get a new signature: an event counts
+with the hash that it had when it was first seen. What `resume` does not see is an event that was
+changed below the tiles and without them; `sealed_recheck` hashes all of them again meanwhile.
+From then on it goes on from where it is: leaves of new events, and each tile that they complete.
 """
 
 from __future__ import annotations
@@ -11,7 +15,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from ledger.merkle import Frontier, leaf_hash, perfect_root, tiles_grown
+from ledger.merkle import TILE_WIDTH
+from projections.sealed_recheck import Recheck
+from projections.sealed_tree import (
+    EventLeaves,
+    GrowingTree,
+    InconsistentLogError,
+    missing,
+    require_stored,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,26 +33,20 @@ if TYPE_CHECKING:
     from ledger.checkpoints import SignedCheckpoint
     from ledger.merkle import Tile
 
+__all__ = ["BATCH", "InconsistentLogError", "Known", "SealedLog"]
+
 BATCH: Final = 5_000
 
-READ_ON: Final = """
-    SELECT notification_id, originator_id, originator_version, topic, state FROM ledger_events
-    WHERE notification_id > %s AND notification_id <= %s ORDER BY notification_id LIMIT %s
-"""
 READ_HEAD: Final = "SELECT coalesce(max(notification_id), 0) FROM ledger_events"
-READ_TILE: Final = "SELECT root, hashes FROM merkle_tiles WHERE level = %s AND index = %s"
-KEEP_TILE: Final = """
-    INSERT INTO merkle_tiles (level, index, root, hashes) VALUES (%s, %s, %s, %s)
+KEEP_TILES: Final = """
+    INSERT INTO merkle_tiles (level, index, root, hashes)
+    SELECT * FROM unnest(%b::smallint[], %b::bigint[], %b::bytea[], %b::bytea[])
     ON CONFLICT DO NOTHING
 """
 KEEP_CHECKPOINT: Final = """
     INSERT INTO checkpoints (size, root, note) VALUES (%s, %s, %s) ON CONFLICT DO NOTHING
 """
 NEWEST_CHECKPOINT: Final = "SELECT note FROM checkpoints ORDER BY size DESC LIMIT 1"
-
-
-class InconsistentLogError(RuntimeError):
-    """The log is not the one that was signed; the message says since when, and by what."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +63,17 @@ class SealedLog:
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._connection = connection
-        self._frontier = Frontier()
-        self._partial: dict[int, bytes] = {}
+        self._leaves = EventLeaves(connection)
+        self._tree = GrowingTree()
 
     @property
     def size(self) -> int:
         """How many events are in the tree."""
-        return self._frontier.size
+        return self._tree.size
 
     def root(self) -> bytes:
         """The root over them."""
-        return self._frontier.root()
+        return self._tree.root()
 
     def head(self) -> int:
         """Where the log ends now."""
@@ -79,6 +85,49 @@ class SealedLog:
         Raises `InconsistentLogError` where the log is shorter than it was or has another root,
         where a position is missing, and where a stored tile is not the log's.
         """
+        self._tree = GrowingTree()
+        self._read_and_compare(known)
+
+    def resume(self, known: Sequence[Known]) -> bool:
+        """Go on from the stored tiles below all that is `known`; False where they do not fit it.
+
+        Then `make` tells what is wrong, if anything is: tiles that are gone are made again.
+        """
+        if not known:
+            return False
+        size = min(each.size for each in known)
+        tree = GrowingTree.from_tiles(self._connection, size - size % TILE_WIDTH)
+        if tree is None:
+            return False
+        self._tree = tree
+        try:
+            self._read_and_compare(known)
+        except InconsistentLogError:
+            return False
+        return True
+
+    def read_on(self) -> int:
+        """Take in what was recorded since, up to a batch; how many events.
+
+        Tiles that are completed are stored in one transaction. Raises `InconsistentLogError`.
+        """
+        return self._read(self.size + BATCH)
+
+    def recheck(self) -> Recheck:
+        """A pass over all events that are in full tiles by now."""
+        return Recheck(self._connection, self._tree.size_in_tiles, self._tree.root_in_tiles())
+
+    def keep(self, signed: SignedCheckpoint) -> None:
+        """Store a checkpoint that was published."""
+        checkpoint = signed.checkpoint
+        self._connection.execute(KEEP_CHECKPOINT, (checkpoint.size, checkpoint.root, str(signed)))
+
+    def newest_note(self) -> str | None:
+        """The newest checkpoint of the database: as good as the database is."""
+        row = self._connection.execute(NEWEST_CHECKPOINT).fetchone()
+        return None if row is None else str(row[0])
+
+    def _read_and_compare(self, known: Sequence[Known]) -> None:
         head = self.head()
         for each in sorted(known, key=lambda each: each.size):
             if each.size > head:
@@ -96,71 +145,26 @@ class SealedLog:
                 raise InconsistentLogError(message)
         self._read_to(head)
 
-    def read_on(self) -> int:
-        """Take in what was recorded since, up to a batch; how many events.
-
-        Tiles that are completed are stored in one transaction. Raises `InconsistentLogError`.
-        """
-        return self._read(self.size + BATCH)
-
-    def keep(self, signed: SignedCheckpoint) -> None:
-        """Store a checkpoint that was published."""
-        checkpoint = signed.checkpoint
-        self._connection.execute(KEEP_CHECKPOINT, (checkpoint.size, checkpoint.root, str(signed)))
-
-    def newest_note(self) -> str | None:
-        """The newest checkpoint of the database: as good as the database is."""
-        row = self._connection.execute(NEWEST_CHECKPOINT).fetchone()
-        return None if row is None else str(row[0])
-
     def _read_to(self, size: int) -> None:
         while self.size < size:
             if self._read(size) == 0:
-                message = f"Position {self.size + 1} is missing from the log."
-                raise InconsistentLogError(message)
+                raise missing(self.size + 1)
 
     def _read(self, last: int) -> int:
-        rows = self._connection.execute(READ_ON, (self.size, last, BATCH)).fetchall()
-        leaves = []
-        for expected, (position, stream_id, version, topic, state) in enumerate(
-            rows, start=self.size + 1
-        ):
-            if position != expected:
-                message = f"Position {expected} is missing from the log."
-                raise InconsistentLogError(message)
-            leaves.append(
-                leaf_hash(
-                    position=position,
-                    stream_id=stream_id,
-                    version=version,
-                    topic=topic,
-                    state=state,
-                )
-            )
+        leaves = self._leaves.after(self.size, last, BATCH)
         if leaves:
-            self._grow(leaves)
+            self._keep_tiles(self._tree.grow(leaves))
         return len(leaves)
 
-    def _grow(self, leaves: list[bytes]) -> None:
-        grown = tiles_grown(self.size, leaves, lambda level, _: self._partial[level])
-        with self._connection.transaction():
-            for tile in grown:
-                if tile.is_full:
-                    self._keep_tile(tile)
-        for tile in grown:
-            self._partial[tile.level] = b"" if tile.is_full else tile.hashes
-        self._frontier.extend(leaves)
-
-    def _keep_tile(self, tile: Tile) -> None:
-        root = perfect_root(tile.hashes)
-        made = self._connection.execute(KEEP_TILE, (tile.level, tile.index, root, tile.hashes))
-        if made.rowcount == 1:
+    def _keep_tiles(self, tiles: Sequence[Tile]) -> None:
+        if not tiles:
             return
-        stored = self._connection.execute(READ_TILE, (tile.level, tile.index)).fetchone()
-        if stored is None or tuple(stored) != (root, tile.hashes):
-            first = (tile.index << 8 * (tile.level + 1)) + 1
-            message = (
-                f"The stored tile {tile.level}/{tile.index}, over positions from {first} on, is "
-                "not that of the log. Tiles or events were changed."
-            )
-            raise InconsistentLogError(message)
+        columns = (
+            [tile.level for tile in tiles],
+            [tile.index for tile in tiles],
+            [tile.root for tile in tiles],
+            [tile.hashes for tile in tiles],
+        )
+        made = self._connection.execute(KEEP_TILES, columns)
+        if made.rowcount < len(tiles):
+            require_stored(self._connection, tiles)

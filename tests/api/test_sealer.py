@@ -6,14 +6,19 @@ import json
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import hesabu_verify
 from api.signing_keys import checkpoint_signers
+from ledger.application import Ledger
 from ledger.checkpoints import SignedCheckpoint, Signer
+from ledger.database.connections import BookLocation
+from ledger.database.roles import DatabaseRole
 from tests.api.processes import REPOSITORY, clean_environment, wait_until
+from tests.builders import initiate_payment, register_creator
 from tests.databases import rows, superuser
 
 if TYPE_CHECKING:
@@ -124,6 +129,49 @@ def test_history_that_was_changed_is_sealed_no_more_and_found_offline(
     status, report = _verify(export, keys, capsys, f"--checkpoint={kept}")
     assert status == 1
     assert report["findings"]
+
+
+def _many(deployment: Deployment) -> None:
+    creator = uuid4()
+    ledger = Ledger(BookLocation(deployment.database, DatabaseRole.APP))
+    ledger.execute_one(register_creator(creator))
+    ledger.execute([initiate_payment(creator) for _ in range(600)])
+    ledger.close()
+
+
+def test_an_old_event_that_is_changed_is_found_while_it_seals_and_no_restart_forgets_it(
+    sealed: Deployment,
+) -> None:
+    _many(sealed)
+    _wait_until_sealed(sealed)
+    sealer = sealed.sealers[0]
+    sealer.terminate()
+    [(state,)] = rows(sealed.database, "SELECT state FROM ledger_events WHERE notification_id = 77")
+    # The tiles are left as they are: at its start it goes on from them.
+    _set_state(sealed, state + b" ")
+    sealer.start()
+    assert sealer.wait_for_end() == 1
+    assert "first event that is not as it was sealed is at position 77." in sealer.log_text()
+    before = _sealed_size(sealed)
+    _many(sealed)
+    sealer.start()
+    assert sealer.wait_for_end() == 1, "nothing is signed as long as it is so"
+    next((sealed.directory / "keys" / "sealed").glob("*.doubt")).unlink()
+    told = _command(sealed, "sealer", "--recheck")
+    assert (told.returncode, "is at position 77." in told.stderr) == (1, True), "nor when told"
+    assert _sealed_size(sealed) == before
+    _set_state(sealed, state)
+    sealer.start()
+    _wait_until_sealed(sealed)
+    assert not list(sealed.directory.rglob("*.doubt"))
+
+
+def _set_state(deployment: Deployment, state: bytes) -> None:
+    with superuser(deployment.database) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute(
+            "UPDATE ledger_events SET state = %s WHERE notification_id = 77", (state,)
+        )
 
 
 def test_a_restored_backup_is_not_signed_and_the_kept_checkpoint_shows_it(

@@ -28,6 +28,8 @@ from ledger.merkle import (
     inclusion_proof,
     leaf_hash,
     node_hash,
+    perfect_root,
+    stored_leaf_hash,
     tile_width,
     tiles_completed,
     tiles_grown,
@@ -93,6 +95,23 @@ def test_a_leaf_is_the_hash_of_lengths_and_stored_bytes() -> None:
     content += struct.pack(">I", 20) + topic.encode() + struct.pack(">I", len(state)) + state
     leaf = leaf_hash(position=7, stream_id=stream, version=3, topic=topic, state=state)
     assert leaf == sha256(b"\x00" + content).digest()
+
+
+@given(st.integers(1, 2**63 - 1), st.uuids(), st.integers(1, 2**63 - 1), st.text(), st.binary())
+def test_a_leaf_is_the_same_from_columns_as_the_database_sends_them(
+    position: int, stream: UUID, version: int, topic: str, state: bytes
+) -> None:
+    leaf = leaf_hash(position=position, stream_id=stream, version=version, topic=topic, state=state)
+    numbers = position.to_bytes(8, "big"), stream.bytes, version.to_bytes(8, "big")
+    assert stored_leaf_hash(*numbers, topic.encode(), state) == leaf
+
+
+@pytest.mark.parametrize("hashes", [b"", bytes(31), bytes(33), bytes(3 * 32), bytes(6 * 32)])
+def test_a_perfect_tree_has_a_power_of_two_of_leaves(hashes: bytes) -> None:
+    with pytest.raises(ValueError, match="perfect tree"):
+        perfect_root(hashes)
+    assert perfect_root(LEAVES[0]) == LEAVES[0]
+    assert perfect_root(b"".join(LEAVES[:64])) == ROOTS[64]
 
 
 @given(st.text(max_size=8), st.binary(max_size=8), st.integers(1, 8))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -25,6 +26,7 @@ from projections.proofs import (
 )
 from projections.reader import Reader
 from projections.sealed_log import InconsistentLogError, Known, SealedLog
+from projections.sealed_recheck import Recheck, Rechecks
 from tests.builders import initiate_payment, register_creator
 from tests.databases import rows, superuser
 from tests.ledger.trees import tree_hash
@@ -104,6 +106,14 @@ def test_a_second_one_agrees_with_what_the_first_has_kept(
         assert another.root() == log.root()
 
 
+EXPLAINED: dict[str, str] = {
+    "an event changed": "is at position 300",
+    "an event of another topic": "is at position 2",
+    "one removed from the middle": "Position 700 is missing",
+    "two exchanged": "is at position 400",
+    "another version": "is at position 1000",
+}
+
 TAMPERING: dict[str, str] = {
     "an event changed": "UPDATE ledger_events SET state = state || ' ' WHERE notification_id = 300",
     "an event of another topic": "UPDATE ledger_events SET topic = 'payment.expired.v1' "
@@ -134,16 +144,110 @@ def test_no_other_history_is_agreed_with(
 ) -> None:
     log.make([])
     kept = _keep(log)
+    known = [Known(kept.size, kept.root, "the memory")]
     _tamper(database, TAMPERING[how])
-    if tiles_too:
-        # The attacker recomputes whatever lies in the database.
-        _tamper(database, "DELETE FROM merkle_tiles")
-        _tamper(database, "DELETE FROM checkpoints")
-    with (
-        BookLocation(database, DatabaseRole.SEALER).connect_reader() as connection,
-        pytest.raises(InconsistentLogError),
-    ):
-        SealedLog(connection).make([Known(kept.size, kept.root, "the memory")])
+    with BookLocation(database, DatabaseRole.SEALER).connect_reader() as connection:
+        if tiles_too:
+            # The attacker recomputes whatever lies in the database.
+            _tamper(database, "DELETE FROM merkle_tiles")
+            _tamper(database, "DELETE FROM checkpoints")
+            with suppress(InconsistentLogError):
+                SealedLog(connection).make([])
+        again = SealedLog(connection)
+        if again.resume(known):
+            # It vouches for what was signed and for nothing else, and finds the change in time.
+            assert not tiles_too
+            assert (again.size, again.root()) == (kept.size, kept.root)
+            with pytest.raises(InconsistentLogError, match=EXPLAINED[how]):
+                _look_again(again)
+        with pytest.raises(InconsistentLogError):
+            SealedLog(connection).make(known)
+
+
+def _look_again(log: SealedLog) -> int:
+    return _look(log.recheck())
+
+
+def _look(recheck: Recheck) -> int:
+    while not recheck.is_over:
+        recheck.step()
+    return recheck.size
+
+
+def test_it_is_resumed_without_a_look_at_what_lies_in_tiles(
+    database: DatabaseLocation, log: SealedLog
+) -> None:
+    log.make([])
+    kept = [_keep(log)]
+    _fill(database, 300)
+    while log.read_on():
+        pass
+    kept.append(_keep(log))
+    _fill(database, 700)
+    known = [Known(each.size, each.root, "somewhere") for each in kept]
+    _tamper(database, "UPDATE ledger_events SET state = '' WHERE notification_id <= 1024")
+    with BookLocation(database, DatabaseRole.SEALER).connect_reader() as connection:
+        again = SealedLog(connection)
+        assert again.resume(known)
+        while log.read_on():
+            pass
+        assert (again.size, again.root()) == (log.size, log.root()) == (log.head(), log.root())
+
+
+def test_it_is_resumed_from_nothing_that_is_not_known(log: SealedLog) -> None:
+    log.make([])
+    assert not log.resume([])
+    assert not log.resume([Known(log.size, bytes(32), "a liar")])
+
+
+@pytest.mark.parametrize("size", [1, 256, 511, 65_536, 131_072 + 300])
+def test_a_long_log_is_resumed_with_the_root_that_it_has(
+    database: DatabaseLocation, size: int
+) -> None:
+    _tamper(
+        database,
+        "INSERT INTO ledger_events SELECT gen_random_uuid(), 1, 'a', '', position "
+        f"FROM generate_series(1, {size}) AS position",
+    )
+    with BookLocation(database, DatabaseRole.SEALER).connect_reader() as connection:
+        log, again = SealedLog(connection), SealedLog(connection)
+        log.make([])
+        assert again.resume([Known(size, log.root(), "the memory")])
+        assert (again.size, again.root()) == (size, tree_hash(_leaves(database)))
+        assert _look_again(again) == size // 256 * 256
+
+
+def test_a_change_of_events_and_of_every_tile_over_them_is_found_by_the_next_look(
+    database: DatabaseLocation, log: SealedLog
+) -> None:
+    log.make([])
+    recheck = log.recheck()
+    _tamper(database, "UPDATE ledger_events SET state = state || ' ' WHERE notification_id = 300")
+    _tamper(database, "DELETE FROM merkle_tiles")
+    with BookLocation(database, DatabaseRole.SEALER).connect_reader() as connection:
+        SealedLog(connection).make([])
+    with pytest.raises(InconsistentLogError, match="first 1024 events are not those"):
+        _look(recheck)
+
+
+def test_looking_again_takes_a_step_a_second_and_rests_between_two_looks(log: SealedLog) -> None:
+    log.make([])
+    now, steps = 0.0, []
+    rechecks = Rechecks(log.recheck, clock=lambda: now)
+    while now < 3_700:
+        size = rechecks.go_on()
+        if size is not None:
+            steps.append((now, size))
+        assert rechecks.go_on() is None, "not twice at one time"
+        now += 0.5
+    assert steps == [(0.0, 1_024), (3_600.0, 1_024)]
+
+
+def test_a_look_at_a_long_log_is_over_within_a_day(log: SealedLog) -> None:
+    log.make([])
+    for size in (2**20, 2**27, 2**33):
+        a_step = Recheck(log._connection, size, log.root()).tiles_a_step * 256
+        assert size / a_step <= 86_400
 
 
 def test_a_tile_that_was_changed_is_found(database: DatabaseLocation, log: SealedLog) -> None:
