@@ -45,6 +45,7 @@ from api.routers import (
     documents,
     entitlements,
     erasures,
+    explanations,
     exports,
     fan_balances,
     fan_history,
@@ -70,8 +71,8 @@ from api.routers import (
     suspense,
     tiers,
     token_revocations,
-    webhooks,
     vault_looks,
+    webhooks,
 )
 from api.settings import Environment
 from api.signing_keys import receipt_signers
@@ -187,14 +188,15 @@ def create_app(settings: Settings) -> FastAPI:
         coverage,
         read_models,
         audit,
+        explanations,
         proofs,
         exports,
         access_records,
         token_revocations,
-        webhooks,
-    ):
         erasures,
         vault_looks,
+        webhooks,
+    ):
         app.include_router(part.routes, prefix=API)
     app.include_router(signed_receipts.of_payments, prefix=API)
     app.include_router(signed_receipts.of_payouts, prefix=API)
@@ -228,11 +230,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     async with AsyncExitStack() as opened:
         key_store = KeyStore(settings.key_store_file)
         opened.callback(key_store.close)
-        providers = providers_of(settings)
-        for provider in providers.values():
         erasures_here = erasures_of(settings, key_store)
         # Before anybody is answered: a restored database has forgotten who was erased.
         await run_in_threadpool(erasures_here.repeat)
+        providers = providers_of(settings)
+        for provider in providers.values():
             opened.push_async_callback(provider.close)
         reader = Reader(book)
         opened.push_async_callback(reader.close)
@@ -281,9 +283,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
                 origin=settings.origin,
             ),
             key_store=key_store,
+            erasures=erasures_here,
             authenticator=Authenticator(
                 keys,
-            erasures=erasures_here,
                 revocations,
                 issuer=settings.token_issuer,
                 audience=settings.token_audience,

@@ -28,6 +28,7 @@ from api.dispatcher import Dispatcher
 from api.dispatcher_tasks import TaskBoard
 from api.erase_commands import add_erase_commands
 from api.error_page import error_page
+from api.explain_commands import add_explain_commands
 from api.export_command import write_export
 from api.key_sets import KeySetError, load_key_set
 from api.log_follower import LogFollower
@@ -284,13 +285,14 @@ def _refuse_unsafe(settings: Settings, role: DatabaseRole) -> None:
 
 
 app.add_typer(projection_commands(_settings), name="projections")
+add_explain_commands(app, _settings)
+add_erase_commands(app, _settings)
 
 
 async def _dispatch(settings: Settings) -> None:
 
     book = book_location(settings, DatabaseRole.DISPATCHER)
     key_store = KeyStore(settings.key_store_file)
-add_erase_commands(app, _settings)
     providers = providers_of(settings)
     metrics = Metrics()
     ledger = Ledger(book, book_time=book_time(settings), observe=metrics.turn)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ledger import errors
 from ledger.errors import LedgerError
+from projections.account_changes import PositionsReversed
 from projections.models.earnings import RangeTooLong
 from projections.proofs import NoCheckpoint, NoSuchTile, NotSealedYet
 from projections.statements import MonthNotBegun
@@ -94,6 +95,12 @@ DOORS: Final[dict[DoorCode, Door]] = {
         "This month has 25000 lines, and a PDF at most 5000. Ask for text/csv.",
         "Ask for `text/csv`.",
     ),
+    "too_many_events": Door(
+        409,
+        "This is about 250000 events, and 10000 are read while somebody waits. "
+        "Ask for fewer, or run `hesabu what-if` on the server.",
+        "Ask for fewer, or run the command that the message names on the server.",
+    ),
     "body_too_large": Door(
         413, "The body may have at most 65536 bytes.", "Send less at once."
     ),
@@ -143,18 +150,18 @@ PARAMETERS: Final[dict[str, str | int]] = {
     "seconds": 60,
     "state": "cancelled",
     "step": 100,
+    "until": "2027-11-05T09:00:00+00:00",
     "usable_at": "2026-11-06T09:00:00+00:00",
     "size": 41,
     "wanted": 42,
+    "what": "a payment, a subscription",
 }
 """What stands for a message's parameters in an example."""
 
 OWN_PARAMETERS: Final[dict[str, dict[str, str | int]]] = {
-    "until": "2027-11-05T09:00:00+00:00",
     "creator_standing_unchanged": {"state": "suspended"},
     "currency_differs": {"currency": "USD"},
     "currency_not_accepted": {"currency": "USD"},
-    "what": "a payment, a subscription",
     "currency_unknown": {"currency": "XQX"},
     "destination_not_usable": {"state": "unverified"},
     "not_yet_due": {"state": "held"},
@@ -183,7 +190,10 @@ ADVICE: Final[tuple[tuple[type[LedgerError], str], ...]] = (
 )
 """What to do about the first kind that an error is of."""
 
-ELSEWHERE: Final = (MonthNotBegun, NoCheckpoint, NoSuchTile, NotSealedYet, RangeTooLong)
+ELSEWHERE: Final = (
+    *(MonthNotBegun, NoCheckpoint, NoSuchTile, NotSealedYet, PositionsReversed),
+    RangeTooLong,
+)
 """Named, so that wherever this module is read the reading side's errors are there too."""
 
 

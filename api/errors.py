@@ -87,6 +87,7 @@ DoorCode = Literal[
     "provider_not_configured",
     "rate_limited",
     "statement_too_long",
+    "too_many_events",
     "too_many_streams",
     "unauthenticated",
     "validation_error",

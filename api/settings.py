@@ -73,6 +73,10 @@ class Settings(BaseSettings):
     """So many of them may one caller have open at one process."""
     event_stream_heartbeat_seconds: float = Field(default=15.0, ge=0.05, le=60)
     """After so long without an event a comment is sent, so that proxies keep the connection."""
+    what_if_events_max: int = Field(default=10_000, ge=1)
+    """So many events does an auditor's what-if replay over HTTP; `hesabu what-if` has no limit."""
+    differences_positions_max: int = Field(default=100_000, ge=1)
+    """So far apart may the positions be that are compared over HTTP; not by `hesabu diff`."""
     log_level: str = "INFO"
     tracing: bool = False
     """Whether requests become OpenTelemetry spans; of which provider, `opentelemetry-instrument` or

@@ -2,8 +2,8 @@
 
 Debits and credits are added up from the lines in between, in one pass by their positions; before
 and after are running balances, looked up. So a comparison costs by what changed, and nothing by how
-long the book is or how many accounts it has. Over one connection at most `POSITIONS_MAX` positions
-are compared at once; `all_changes` takes any number of them slice by slice.
+long the book is or how many accounts it has. A page reads all lines in between; `all_changes` reads
+them once, slice by slice, however many they are.
 
     before + debits − credits = after     in every account, or a line is not what it was
     debits = credits                      in every currency
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ledger.accounts import Side, side_of
 from ledger.errors import LedgerError
-from projections.cursor import decode_cursor, encode_cursor
+from projections.cursor import InvalidCursor, decode_cursor, encode_cursor
 from projections.reader import BATCH_SIZE, PAGE_SIZE, PAGE_SIZE_MAX
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from projections.reader import Reader
 
 CURSOR: Final = "account changes"
-POSITIONS_MAX: Final = 100_000
+SLICE: Final = 100_000
+"""Positions that are added up in one statement."""
 
 READ_PAGE: Final = """
     WITH moved AS MATERIALIZED (
@@ -157,15 +158,16 @@ async def changes_page(
 ) -> Changes:
     """A page of what changed after `first`, up to and with `second`.
 
-    `limit` is cut to 1 … `PAGE_SIZE_MAX`. Whoever asks sees to it that the positions are at most
-    `POSITIONS_MAX` apart. Raises `PositionsReversed`, `PositionNotReached`, `InvalidCursor` or
+    A cursor is only good for the positions that it was given for. `limit` is cut to 1 …
+    `PAGE_SIZE_MAX`. Raises `PositionsReversed`, `PositionNotReached`, `InvalidCursor` or
     `ReadUnavailable`.
     """
     await _check(reader, first, second)
     after: list[int | str] = ["", ""]
     if cursor is not None:
         *positions, account, currency = decode_cursor(cursor, CURSOR, int, int, str, str)
-        first, second = map(int, positions)
+        if positions != [first, second]:
+            raise InvalidCursor
         after = [account, currency]
     limit = min(max(limit, 1), PAGE_SIZE_MAX)
     rows = await reader.fetch(
@@ -197,7 +199,7 @@ async def all_changes(
     first: int,
     second: int,
     *,
-    slice_size: int = POSITIONS_MAX,
+    slice_size: int = SLICE,
     progress: Callable[[int], None] = lambda _position: None,
 ) -> Changes:
     """All that changed, however much it is; memory is needed for the accounts that did.

@@ -43,9 +43,6 @@ if TYPE_CHECKING:
     from ledger.postings import FeePlan
     from projections.reader import Reader
 
-EVENTS_MAX: Final = 20_000
-"""So many events may be replayed while somebody waits for an answer."""
-
 PROGRESS_EVENTS: Final = 10_000
 
 READ_HEAD: Final = "SELECT max(position) FROM turns"
@@ -254,8 +251,8 @@ class WhatIf:
             self._left[cause] += 1
 
 
-async def what_if(reader: Reader, rules: OtherRules, position: int) -> list[Row]:
-    """The rows of at most `EVENTS_MAX` events up to `position`, stream by stream.
+async def rows_until(reader: Reader, rules: OtherRules, position: int) -> list[Row]:
+    """The rows of all events up to `position`, stream by stream; whoever asks sees how many.
 
     To be taken by a `WhatIf`, in a thread: that computes. Raises `ReadUnavailable`.
     """
