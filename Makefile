@@ -104,7 +104,7 @@ lock: ## Compile the lock files again (UPGRADE=--upgrade for newer versions)
 
 .PHONY: clean
 clean: ## Remove .venv, caches and build products; data and keys are left alone
-	rm -rf $(VENV) build dist hesabu.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf $(VENV) .cache build dist hesabu.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache .schemathesis mutants htmlcov bench.json
 	rm -f .coverage .coverage.*
 	find ledger projections api tests -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true

@@ -30,14 +30,15 @@ async def write_export(
         export = await begin_export(
             reader, which, origin=settings.origin, book=settings.book, until=until
         )
-        with _opened(output) as file:
+        with opened(output) as file:
             async for piece in export.pieces:
                 file.write(piece)
     return export.scope.end
 
 
 @contextmanager
-def _opened(output: str) -> Iterator[IO[bytes]]:
+def opened(output: str) -> Iterator[IO[bytes]]:
+    """A file to write to. One that is not finished is removed."""
     if output == "-":
         yield sys.stdout.buffer
         return

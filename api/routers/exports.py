@@ -22,8 +22,8 @@ BUNDLE: Final = (
     '{"format":"hesabu-export-1","origin":"ledger.example.com/hesabu","first":1,"book":"hesabu"}\n'
 )
 JOURNAL: Final = """\
-2026-11-05 * (41) bank.charged.v1
-    ; topic: bank.charged.v1
+2026-11-05 * (41) books.bank_charged.v1
+    ; topic: books.bank_charged.v1
     ; stream: 018f5c3e-7a10-7c2d-9b41-2f5f3f1d7b11, version: 1
     ; recorded-at: 2026-11-05T06:00:00.000000Z
     ; effective-at: 2026-11-05T06:00:00.000000Z

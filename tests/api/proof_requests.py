@@ -27,5 +27,6 @@ def proof_request(doors: Deployment, route: Route) -> dict[str, Any] | None:
     params = {
         "/audit/proofs/inclusion": {"position": "1"},
         "/audit/proofs/consistency": {"from": str(size)},
+        "/audit/exports": {"format": "hledger", "until": "1"},
     }
     return {"path": path, "params": params.get(route.path, {})}

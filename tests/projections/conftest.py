@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +12,7 @@ from ledger.database.connections import BookLocation
 from ledger.database.roles import DatabaseRole
 from projections.reader import Reader
 from tests.projections.histories import Life, Naive, live
+from tests.projections.hledger_program import NoHledger, find_hledger
 from tests.projections.long_book import fill
 
 if TYPE_CHECKING:
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from typing import LiteralString
 
     from tests.databases import Databases
+    from tests.projections.hledger_program import Hledger
 
     Ask = Callable[[Callable[["CountingReader"], Awaitable[Any]]], Any]
 
@@ -60,6 +63,17 @@ def long_book(databases: Databases) -> BookLocation:
     database = databases.create()
     fill(database)
     return BookLocation(database, DatabaseRole.AUDITOR)
+
+
+@pytest.fixture(scope="session")
+def hledger() -> Hledger:
+    """Never skipped where HESABU_REQUIRE_HLEDGER says so."""
+    try:
+        return find_hledger()
+    except NoHledger as error:
+        if os.environ.get("HESABU_REQUIRE_HLEDGER") == "1":
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture
