@@ -22,7 +22,7 @@ LOCK := $(PY) -m uv pip compile pyproject.toml --universal --python-version 3.11
 help: ## List the targets
 	@echo "Usage: make TARGET [VARIABLE=value]"
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-20s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: install
 install: $(STAMP) ## Make .venv with pinned, hashed packages (PYTHON=python3.12 picks another Python)
@@ -61,6 +61,10 @@ test: $(STAMP) ## Run the tests (ARGS='-k payout -x' is passed to pytest)
 .PHONY: campaign
 campaign: $(STAMP) ## Run the slow tests: crashes, load, large samples
 	$(PY) -m pytest -m slow $(ARGS)
+
+.PHONY: campaign-tampering
+campaign-tampering: $(STAMP) ## Run only the one that attacks the log as a superuser could, 100 seeds an attack
+	$(PY) -m pytest -m slow tests/verify $(ARGS)
 
 .PHONY: coverage
 coverage: $(STAMP) ## Run the tests and show the lines and branches they miss
