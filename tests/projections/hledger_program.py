@@ -73,59 +73,60 @@ def _fetch(cache: Path) -> None:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=cache) as name:
-            place = Path(name)
-            options = _options(place)
-            for package in (PACKAGE, *_missing_libraries(place, options)):
-                _unpack(place, package, options)
+            _unpack_all(Path(name))
             # Whoever else fetched it meanwhile has the same.
             if not (cache / "root").exists():
-                (place / "root").rename(cache / "root")
+                (Path(name) / "root").rename(cache / "root")
     except (OSError, subprocess.SubprocessError) as error:
         if not (cache / "root").is_dir():
             raise NoHledger from error
 
 
-def _options(place: Path) -> list[str]:
-    """For apt: none where the machine knows the package; else lists of our own, brought first."""
-    if _apt(place, ["apt-cache", "show", PACKAGE], check=False).returncode == 0:
-        return []
-    directories = {"Dir::State::lists": place / "lists", "Dir::Cache": place / "cache"}
+def _unpack_all(place: Path) -> None:
+    """By the lists that the machine has; if there are none, or old ones, by lists of our own."""
     options: list[str] = []
-    for option, directory in directories.items():
-        (directory / "partial").mkdir(parents=True)
-        options += ["-o", f"{option}={directory}"]
+    try:
+        _unpack(place, PACKAGE, options)
+    except subprocess.CalledProcessError:
+        options = _own_lists(place)
+        _unpack(place, PACKAGE, options)
+    for package in _missing_libraries(place, options):
+        _unpack(place, package, options)
+
+
+def _own_lists(place: Path) -> list[str]:
+    """What apt is told to use them, once they are there."""
+    (place / "lists" / "partial").mkdir(parents=True)
     (place / "cache" / "archives" / "partial").mkdir(parents=True)
-    _apt(place, ["apt-get", *options, "update"])
+    directories = (f"Dir::State::lists={place / 'lists'}", f"Dir::Cache={place / 'cache'}")
+    options = [word for directory in directories for word in ("-o", directory)]
+    _run(place, "apt-get", *options, "update")
     return options
 
 
 def _missing_libraries(place: Path, options: list[str]) -> list[str]:
     """The packages of libraries, if the machine lacks one of those that hledger is linked to."""
-    _unpack(place, PACKAGE, options)
-    program = place / "root" / "usr" / "bin" / "hledger"
-    if "not found" not in _apt(place, ["ldd", str(program)], check=False).stdout:
+    if "not found" not in _run(place, "ldd", "root/usr/bin/hledger"):
         return []
-    told = _apt(place, ["apt-cache", *options, "depends", PACKAGE]).stdout
+    told = _run(place, "apt-cache", *options, "depends", PACKAGE)
     needed = [line.split(":")[1].strip() for line in told.splitlines() if "Depends:" in line]
     return [package for package in needed if package != "libc6"]
 
 
 def _unpack(place: Path, package: str, options: list[str]) -> None:
-    if not list(place.glob(f"{package}_*.deb")):
-        _apt(place, ["apt-get", *options, "download", package])
+    _run(place, "apt-get", *options, "download", package)
     [archive] = place.glob(f"{package}_*.deb")
-    _apt(place, ["dpkg", "-x", str(archive), str(place / "root")])
+    _run(place, "dpkg", "-x", archive.name, "root")
 
 
-def _apt(
-    place: Path, command: list[str], *, check: bool = True
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+def _run(place: Path, *command: str) -> str:
+    done = subprocess.run(
         command,
         cwd=place,
         env={**os.environ, "LC_ALL": "C.UTF-8"},
         capture_output=True,
         encoding="utf-8",
-        check=check,
+        check=True,
         timeout=SECONDS_MAX,
     )
+    return done.stdout
