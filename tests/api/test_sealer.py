@@ -174,33 +174,6 @@ def _set_state(deployment: Deployment, state: bytes) -> None:
         )
 
 
-def test_a_restored_backup_is_not_signed_and_the_kept_checkpoint_shows_it(
-    sealed: Deployment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    _money_moves(sealed, 2)
-    before = _head(sealed)
-    _money_moves(sealed, 2)
-    _wait_until_sealed(sealed)
-    kept = tmp_path / "kept.checkpoint"
-    kept.write_text(
-        sealed.api.send(sealed.auditor, "GET", "/audit/checkpoint").json()["data"]["note"]
-    )
-    sealer = sealed.sealers[0]
-    sealer.terminate()
-    # As a backup of that moment would have it.
-    with superuser(sealed.database) as connection:
-        connection.execute("SET session_replication_role = replica")
-        for statement in (
-            "DELETE FROM ledger_events WHERE notification_id > %s",
-            "DELETE FROM checkpoints WHERE size > %s",
-            "DELETE FROM turns WHERE position > %s",
-        ):
-            connection.execute(statement.encode(), (before,))
-    sealer.start()
-    assert sealer.wait_for_end() == 1
-    assert "Was an older backup restored?" in sealer.log_text()
-
-
 def test_what_is_published_goes_on_over_restarts_and_kills(sealed: Deployment) -> None:
     sealer = sealed.sealers[0]
     for number in range(4):
