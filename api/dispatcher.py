@@ -5,7 +5,8 @@ open payment, a refund, a payout. Before the first call the right to it is recor
 dispatcher whose command won may call the provider, once. What comes back is a command like any
 other. A call without an answer is unknown after its deadline: then the provider is asked, never
 called again. A result that could not be recorded brings the task back. What each kind does is in
-api/dispatcher_payments.py, dispatcher_refunds.py and dispatcher_payouts.py.
+api/dispatcher_payments.py, dispatcher_refunds.py and dispatcher_payouts.py; what is done about a
+callback that proves nothing by itself in dispatcher_hints.py.
 
 Notices to people are tasks too (api/notifications/outbox.py), in a lane of their own.
 
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 import structlog
 
 from api.dispatcher_desk import Desk
+from api.dispatcher_hints import HintTasks
 from api.dispatcher_payments import PaymentTasks
 from api.dispatcher_payouts import PayoutTasks
 from api.dispatcher_refunds import RefundTasks
@@ -50,6 +52,8 @@ AT_ONCE_MAX: Final = 64
 NOTICES_AT_ONCE_MAX: Final = 16
 """Few, so that a rush of receipts takes nothing from the prompts."""
 IDLE_SECONDS: Final = 0.25
+HINTS_SECONDS: Final = 0.5
+"""How long a callback waits at most before its provider is asked about it."""
 
 
 class Tasks(Protocol):
@@ -91,6 +95,7 @@ class Dispatcher:
             "till": payments,
             "refund": RefundTasks(self._desk),
             "payout": PayoutTasks(self._desk),
+            "hint": HintTasks(self._desk),
         }
         self._lanes = [
             *(
@@ -108,6 +113,7 @@ class Dispatcher:
         """Work on the tasks of every lane until stopped."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._keep_house())
+            group.create_task(self._look_for_hints())
             for lane in self._lanes:
                 group.create_task(self._serve(lane))
 
@@ -120,6 +126,17 @@ class Dispatcher:
                 logger.exception("house_not_kept")
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), INTERVAL_SECONDS)
+
+    async def _look_for_hints(self) -> None:
+        providers = [lane.name for lane in self._lanes if lane.name != NOTIFICATIONS]
+        while not self._stopping.is_set():
+            try:
+                await asyncio.to_thread(self._board.add_hints, providers)
+            except Exception:
+                # They wait in the inbox for as long as it takes.
+                logger.exception("hints_not_found")
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), HINTS_SECONDS)
 
     async def _ask(self, provider: Provider, task: Task) -> datetime | None:
         return await self._kinds[task.kind].step(provider, task)

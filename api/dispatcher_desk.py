@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from api.dispatcher_tasks import TaskBoard
-    from api.providers.port import Initiation
+    from api.providers.port import Initiation, Polling
     from api.settings import Settings
     from ledger.application import Ledger
     from ledger.commands import AnyReport
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 logger = structlog.get_logger()
 
 ACTOR: Final = "dispatcher"
-STATUS_QUERY_SECONDS_MAX: Final = 60.0
 STORE_AGAIN_SECONDS: Final = 0.5
 
 
@@ -57,10 +56,10 @@ class Desk:
         margin = self.settings.submission_margin_seconds
         return int(self.settings.provider_timeout_seconds) + margin
 
-    def pause(self, tries: int) -> timedelta:
+    def pause(self, polling: Polling, tries: int) -> timedelta:
         """How long to wait before the provider is asked again: twice as long each time."""
-        seconds = self.settings.status_query_seconds * 2.0 ** min(max(tries - 1, 0), 10)
-        return timedelta(seconds=min(seconds, STATUS_QUERY_SECONDS_MAX))
+        seconds = polling.first_seconds * 2.0 ** min(max(tries - 1, 0), 10)
+        return timedelta(seconds=min(seconds, polling.seconds_max))
 
     async def phone(self, entry_id: UUID) -> str | Declined:
         """A phone number from the vault, or why nothing can be sent to it."""

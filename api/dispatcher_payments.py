@@ -18,9 +18,11 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import uuid4
 
+from api.dispatcher_known import payment_inquiry
 from api.live_prompts import SECRET_NAME, fingerprint, give_back_phones, take_phone
 from api.providers.port import (
     Accepted,
+    CannotBeAskedError,
     ChargeRequest,
     Declined,
     NoAnswer,
@@ -71,7 +73,7 @@ class PaymentTasks:
             if now < payment.submission_deadline:
                 return payment.submission_deadline
             await self._unknown(payment, "no_result_recorded")
-        look_again_at = now + desk.pause(task.tries)
+        look_again_at = now + desk.pause(provider.polling, task.tries)
         if payment.state is not PaymentState.INITIATED:
             try:
                 if await self._ask(provider, payment):
@@ -122,7 +124,7 @@ class PaymentTasks:
                 await self._unknown(payment, reason)
             case _:
                 assert_never(result)
-        return min(payment.expires_at, desk.now() + desk.pause(1))
+        return min(payment.expires_at, desk.now() + desk.pause(provider.polling, 1))
 
     def _take(self, payment: Payment, phone: str) -> timedelta | None:
         """Take the phone for this payment's prompt; None, or how long another may have it."""
@@ -163,7 +165,11 @@ class PaymentTasks:
 
         Raises `StatusUnavailableError`.
         """
-        report = await provider.status(payment.id)
+        try:
+            report = await provider.status(payment_inquiry(payment))
+        except CannotBeAskedError:
+            # Its callback may still come: as long as nobody pays, it expires in its time.
+            return False
         if report is None:
             # It never got the request: it can be asked by our reference, and the call has ended.
             await self._fail(provider, payment, "never_received")

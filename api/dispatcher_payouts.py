@@ -16,7 +16,15 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import uuid4
 
-from api.providers.port import Accepted, Declined, NoAnswer, PayoutOrder, StatusUnavailableError
+from api.dispatcher_known import payout_inquiry
+from api.providers.port import (
+    Accepted,
+    CannotBeAskedError,
+    Declined,
+    NoAnswer,
+    PayoutOrder,
+    StatusUnavailableError,
+)
 from ledger.accounts import disbursement
 from ledger.commands import (
     HoldPayout,
@@ -61,10 +69,10 @@ class PayoutTasks:
             if now < payout.submission_deadline:
                 return payout.submission_deadline
             await self._unknown(payout, payout.attempt, "no_result_recorded")
-        look_again_at = now + desk.pause(task.tries)
+        look_again_at = now + desk.pause(provider.polling, task.tries)
         try:
-            report = await provider.payout_status(payout.id, payout.attempt)
-        except StatusUnavailableError:
+            report = await provider.payout_status(payout_inquiry(payout, payout.attempt))
+        except (StatusUnavailableError, CannotBeAskedError):
             return look_again_at
         if report is None or report.claim is PayoutClaim.PENDING:
             return look_again_at
@@ -98,14 +106,14 @@ class PayoutTasks:
                         **desk.said(payout.id, payout.version, f"submitted:{payout.id}:{claim}"),
                     )
                 )
-                return desk.now() + desk.pause(1)
+                return desk.now() + desk.pause(provider.polling, 1)
             case Declined(reason, retryable):
                 await self._declined(provider, payout, attempt, reason, retryable=retryable)
             case NoAnswer(reason):
                 await self._unknown(payout, attempt, reason)
             case _:
                 assert_never(result)
-        return desk.now() + desk.pause(attempt)
+        return desk.now() + desk.pause(provider.polling, attempt)
 
     async def _send(self, provider: Provider, payout: Payout, attempt: int) -> Initiation:
         phone = await self._desk.phone(payout.destination.account)

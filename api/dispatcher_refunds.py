@@ -15,7 +15,14 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, assert_never
 from uuid import uuid4
 
-from api.providers.port import Accepted, Declined, NoAnswer, RefundOrder, StatusUnavailableError
+from api.dispatcher_known import refund_order
+from api.providers.port import (
+    Accepted,
+    CannotBeAskedError,
+    Declined,
+    NoAnswer,
+    StatusUnavailableError,
+)
 from ledger.accounts import collection
 from ledger.commands import (
     RecordRefundSubmissionUnknown,
@@ -57,10 +64,10 @@ class RefundTasks:
             if now < refund.submission_deadline:
                 return refund.submission_deadline
             await self._unknown(owner, refund, "no_result_recorded")
-        look_again_at = now + desk.pause(task.tries)
+        look_again_at = now + desk.pause(provider.polling, task.tries)
         try:
-            report = await provider.refund_status(_order(owner, refund))
-        except StatusUnavailableError:
+            report = await provider.refund_status(refund_order(owner, refund))
+        except (StatusUnavailableError, CannotBeAskedError):
             return look_again_at
         if report is None:
             # It never got the request: it can be asked by our reference, and the call has ended.
@@ -84,7 +91,7 @@ class RefundTasks:
         )
         if outcome.error is not None:
             return desk.now() + timedelta(seconds=desk.deadline_seconds)
-        result = await desk.in_time(provider.refund(_order(owner, refund)))
+        result = await desk.in_time(provider.refund(refund_order(owner, refund)))
         match result:
             case Accepted(provider_reference):
                 await desk.record_result(
@@ -102,7 +109,7 @@ class RefundTasks:
                 await self._unknown(owner, refund, reason)
             case _:
                 assert_never(result)
-        return desk.now() + desk.pause(1)
+        return desk.now() + desk.pause(provider.polling, 1)
 
     async def _fail(self, provider: Provider, owner: Owner, refund: Refund, reason: str) -> None:
         report = RefundReport(
@@ -130,12 +137,3 @@ class RefundTasks:
                 **self._desk.said(owner.id, owner.version, f"unknown:{refund.id}"),
             )
         )
-
-
-def _order(owner: Owner, refund: Refund) -> RefundOrder:
-    return RefundOrder(
-        refund_id=refund.id,
-        stream_id=owner.id,
-        provider_transaction=refund.returns or owner.flows.paid_by[0][1],
-        money=refund.money,
-    )

@@ -105,6 +105,15 @@ ADD_TASKS: Final = """
         AS opened (kind, task_id, stream_id, provider, version)
     ON CONFLICT DO NOTHING
 """
+ADD_HINTS: Final = """
+    INSERT INTO dispatcher_tasks (kind, task_id, stream_id, provider, due_at)
+    SELECT 'hint', inbox_id, inbox_id, provider, now() FROM inbox
+    WHERE verdict = 'retrying' AND provider = ANY(%s)
+      AND NOT EXISTS (SELECT FROM dispatcher_tasks
+                      WHERE kind = 'hint' AND task_id = inbox.inbox_id)
+    ORDER BY received_at LIMIT 1000
+    ON CONFLICT DO NOTHING
+"""
 WAKE_TASKS: Final = """
     UPDATE dispatcher_tasks SET due_at = now() WHERE kind = 'payout' AND task_id = ANY(%s)
 """
@@ -189,6 +198,11 @@ class TaskBoard:
         """Turn the next batch of the log into tasks; how many events it had."""
         with self._pool.connection() as connection:
             return follow(connection, self._ledger, TRACKING, _apply)
+
+    def add_hints(self, providers: Sequence[str]) -> None:
+        """Make a task of each callback that waits for its provider to be asked."""
+        with self._pool.connection() as connection:
+            connection.execute(ADD_HINTS, (list(providers),))
 
     def keep_house(self, key_store: KeyStore) -> None:
         """Forget what has been kept long enough."""

@@ -196,6 +196,7 @@ BOOKS: Final[dict[type[Command], Errors]] = {
         *(errors.CurrencyDiffers, errors.RateDiffers),
     ),
     commands.IssueDocument: (errors.CreatorNotFound, errors.AlreadyExists),
+    commands.AwaitConfirmation: (),
     commands.IgnoreCallback: (),
 }
 

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any, Final, assert_never
 from uuid import UUID, uuid5
 
 from ledger.commands import (
+    AwaitConfirmation,
     DisputeReport,
     FeeReport,
+    IdempotencyKey,
+    ParkCallback,
     PayoutReport,
     ProviderReport,
     RecordDisputeReport,
@@ -22,6 +25,9 @@ from ledger.commands import (
 from ledger.receipt import receipt_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from api.providers.port import VerifiedCallback
     from api.settings import Settings
     from ledger.commands import AnyReport
     from ledger.decisions import LedgerCommand
@@ -48,6 +54,33 @@ def subject_of(report: AnyReport) -> UUID | None:
             return None
         case _:
             assert_never(report)
+
+
+def commands_of_callback(
+    callback: VerifiedCallback, settings: Settings, fields: dict[str, Any]
+) -> list[LedgerCommand]:
+    """The commands that a callback leads to; the first one keeps it, with its verdict.
+
+    `fields` are what that one carries. What more it says, such as the fee beside a success, has a
+    key of its own, and is decided in the same way however often the callback comes.
+    """
+    if callback.to_confirm:
+        return [AwaitConfirmation(reason=callback.reason or "to_be_confirmed", **fields)]
+    if not callback.reports:
+        return [ParkCallback(reason=callback.reason or "unread", **fields)]
+    return commands_of_reports(callback.reports, settings, fields)
+
+
+def commands_of_reports(
+    reports: Sequence[AnyReport], settings: Settings, fields: dict[str, Any]
+) -> list[LedgerCommand]:
+    """The same of the reports themselves, of which there is at least one."""
+    commands = [command_of(reports[0], settings, fields)]
+    for number, report in enumerate(reports[1:], start=2):
+        key = IdempotencyKey(fields["key"].scope, f"{fields['key'].key}#{number}")
+        more = {**fields, "key": key, "inbox_entry": None}
+        commands.append(command_of(report, settings, more))
+    return commands
 
 
 def command_of(report: AnyReport, settings: Settings, fields: dict[str, Any]) -> LedgerCommand:

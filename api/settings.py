@@ -140,8 +140,13 @@ class Settings(BaseSettings):
     margin have passed."""
     submission_margin_seconds: int = Field(default=5, ge=1)
     status_query_seconds: float = Field(default=2.0, gt=0)
-    """The first status query comes so long after the submission; each later one waits twice as
-    long as the one before, at most a minute."""
+    """The sandbox is asked first so long after the submission; each later time after twice as long
+    as before, at most a minute. Other providers' paces are in their adapters."""
+    callbacks_begin_with: Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^/\s?#]$")] = (
+        "http://127.0.0.1:8000/api/v1/webhooks"
+    )
+    """Where providers reach this API's /webhooks from outside, for those that are told in each
+    request where to call back. It must not have their name in it: Daraja refuses that."""
 
     phone_confirmation_required: bool = True
     """Whether a phone is prompted for a tip or a purchase only once its fan has confirmed it by a
@@ -200,6 +205,31 @@ class Settings(BaseSettings):
     sms_gateway_token: SecretStr | None = None
     sms_sender: Annotated[str, Field(min_length=1, max_length=16)] = "Hesabu"
 
+    webhooks_retry_seconds: Annotated[tuple[float, ...], NoDecode] = (
+        *(5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400),
+    )
+    """Comma-separated: the pauses between tries of a message that we send to an endpoint; after the
+    last it is given up, and waits for a person."""
+    webhooks_timeout_seconds: float = Field(default=10.0, gt=0, le=60)
+    """How long a receiver may take for one message."""
+    webhooks_pause_seconds_max: float = Field(default=300.0, ge=0, le=3_600)
+    """An endpoint that fails again and again is left alone for so long between tries, at most."""
+    webhooks_disable_after_seconds: float = Field(default=5 * 24 * 3_600, gt=0)
+    """An endpoint that has failed for so long, without a success, is disabled."""
+    webhooks_secret_overlap_seconds: int = Field(default=24 * 3_600, ge=0, le=30 * 24 * 3_600)
+    """How long a secret still signs after it was replaced."""
+    webhooks_lease_seconds: float = Field(default=60.0, ge=1)
+    """For so long nobody else sends to an endpoint of a process that has died. Longer than
+    a receiver may take."""
+    webhooks_kept_days: int = Field(default=30, ge=1)
+    """How long it can be seen how a message ended."""
+    webhooks_endpoints_max: int = Field(default=20, ge=1)
+    """So many endpoints may one owner have."""
+    webhooks_ports: Annotated[frozenset[int], NoDecode] = frozenset({443, 8443})
+    """Comma-separated: ports of receivers."""
+    webhooks_allow_loopback: bool = False
+    """Whether a receiver may be on this machine, by http too. In development only."""
+
     sandbox_url: str | None = None
     sandbox_api_key: SecretStr | None = None
     sandbox_webhook_secret: SecretStr | None = None
@@ -212,6 +242,18 @@ class Settings(BaseSettings):
             if origin and not ORIGIN.fullmatch(str(origin)):
                 raise ValueError("must be origins such as https://app.example.com, and never *")
         return [each for each in origins if each] if isinstance(origins, list) else origins
+
+    @field_validator("webhooks_retry_seconds", "webhooks_ports", mode="before")
+    @classmethod
+    def _are_numbers(cls, text: object) -> object:
+        return [each.strip() for each in text.split(",")] if isinstance(text, str) else text
+
+    @field_validator("webhooks_retry_seconds")
+    @classmethod
+    def _are_pauses(cls, pauses: tuple[float, ...]) -> tuple[float, ...]:
+        if not pauses or not all(0 <= each <= 7 * 24 * 3_600 for each in pauses):
+            raise ValueError("must be seconds such as 5,300,1800, each at most a week")
+        return pauses
 
     @field_validator("trusted_proxies")
     @classmethod
@@ -243,6 +285,8 @@ class Settings(BaseSettings):
                 raise ValueError("DATABASE_URL is required in production")
             if self.time_may_run_ahead:
                 raise ValueError("HESABU_TIME_MAY_RUN_AHEAD is not for production")
+            if self.webhooks_allow_loopback:
+                raise ValueError("HESABU_WEBHOOKS_ALLOW_LOOPBACK is not for production")
         return self
 
     @model_validator(mode="after")

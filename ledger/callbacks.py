@@ -146,7 +146,7 @@ def _succeeded(
             return ReportDecision([], Verdict.DUPLICATE)
         assert command.receipt_id is not None  # noqa: S101 - the doors derive it for every success
         return ReportDecision([_unmatched(command.receipt_id, receipt, at)], Verdict.APPLIED)
-    if receipt.transaction in payment.transactions:
+    if receipt.transaction in payment.transactions or claimed_by == payment.id:
         return ReportDecision([], Verdict.DUPLICATE)
     if claimed_by is not None:
         return _contradiction(payment, "transaction_of_another_payment", receipt.transaction, at)

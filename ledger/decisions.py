@@ -36,6 +36,7 @@ from ledger.commands import (
     AskForRefund,
     AssignFeePlan,
     AttestPayoutFailure,
+    AwaitConfirmation,
     BooksRequest,
     CancelPayment,
     CancelPayout,
@@ -182,6 +183,8 @@ def _decide(command: LedgerCommand, states: States, at: Occasion) -> Decision:
             return _decide_report(command, states, at)
         case ParkCallback():
             return Decision(verdict=Verdict.PARKED)
+        case AwaitConfirmation():
+            return Decision(verdict=Verdict.RETRYING)
         case IgnoreCallback():
             return Decision(verdict=Verdict.IGNORED)
         case (

@@ -115,7 +115,8 @@ INSERT_INBOX: Final = """
                 ciphertext, verdict, reason, position)
     ON CONFLICT (provider, natural_key) DO UPDATE
     SET verdict = excluded.verdict, reason = excluded.reason, position = excluded.position,
-        copies = inbox.copies + 1
+        -- What is decided anew is not another copy of it.
+        copies = inbox.copies + (inbox.inbox_id <> excluded.inbox_id)::integer
 """
 
 

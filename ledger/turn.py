@@ -24,7 +24,13 @@ import psycopg
 
 from ledger.book_time import BookTime, time_by
 from ledger.callbacks import FINAL, Verdict
-from ledger.commands import CallbackCommand, Command, IgnoreCallback, ParkCallback
+from ledger.commands import (
+    AwaitConfirmation,
+    CallbackCommand,
+    Command,
+    IgnoreCallback,
+    ParkCallback,
+)
 from ledger.decisions import Aggregate, Decision, LedgerCommand, States, decide, evolve
 from ledger.errors import (
     DecisionFailed,
@@ -364,7 +370,10 @@ class _Turn:
         )
         if decision.verdict is None or decision.verdict in FINAL:
             self._keep_key(command.key.scope, command.key.key, command, outcome)
-        if decision.events and decision.stream is not None:
+        if decision.stream is not None and (
+            # Of a transaction that is there already, another name may be learned.
+            decision.events or decision.verdict is Verdict.DUPLICATE
+        ):
             for key in command.natural_keys():
                 if (key.scope, key.key) not in self._keys:
                     self._keep_key(key.scope, key.key, None, outcome)
@@ -408,7 +417,7 @@ class _Turn:
         """Note a callback's inbox row with its verdict; whether the command is a callback."""
         if not isinstance(command, CallbackCommand) or command.inbox_entry is None:
             return False
-        if isinstance(command, ParkCallback | IgnoreCallback):
+        if isinstance(command, ParkCallback | AwaitConfirmation | IgnoreCallback):
             reason = command.reason
         entry = command.inbox_entry
         self.writes.inbox[entry.provider, entry.natural_key] = InboxRow(

@@ -20,12 +20,18 @@ from standardwebhooks.webhooks import Webhook
 from api.providers.port import (
     Accepted,
     BadSignatureError,
+    CannotBeAskedError,
     ChargeRequest,
     Declined,
+    Delivery,
     Initiation,
+    Known,
     NoAnswer,
+    PaymentInquiry,
+    PayoutInquiry,
     PayoutLimits,
     PayoutOrder,
+    Polling,
     PromptRequest,
     RefundOrder,
     StatusUnavailableError,
@@ -46,7 +52,8 @@ from ledger.money import AMOUNT_MAX, exponents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from uuid import UUID
+
+    from ledger.commands import AnyReport
 
 Report = TypeVar("Report", ProviderReport, RefundReport, PayoutReport)
 
@@ -58,15 +65,27 @@ WEBHOOK_ID_LENGTH_MAX: Final = 255
 UNREADABLE: Final = (ValueError, KeyError, TypeError, ArithmeticError)
 
 
+EVERY_MINUTE: Final = Polling(first_seconds=2.0)
+
+
 class Sandbox:
     """The adapter; `secret` is `whsec_…`, `timeout_seconds` bounds each call."""
 
     name = NAME
+    prompts_phones = True
     charges_stored_methods = True
+    acknowledgement: Mapping[str, object] | None = None
 
     def __init__(
-        self, *, url: str, api_key: str, webhook_secret: str, timeout_seconds: float
+        self,
+        *,
+        url: str,
+        api_key: str,
+        webhook_secret: str,
+        timeout_seconds: float,
+        polling: Polling = EVERY_MINUTE,
     ) -> None:
+        self.polling = polling
         self._webhook = Webhook(webhook_secret)
         self._client = httpx.AsyncClient(
             base_url=url,
@@ -90,7 +109,8 @@ class Sandbox:
             return None
         return PayoutLimits(provider=NAME, step=1, minimum=1, maximum=AMOUNT_MAX)
 
-    def verify(self, headers: Mapping[str, str], body: bytes) -> VerifiedCallback:
+    def verify(self, delivery: Delivery) -> VerifiedCallback:
+        headers, body = delivery.headers, delivery.body
         sent = {name: headers.get(name, "") for name in KEPT_HEADERS}
         try:
             self._webhook.verify(body, sent, json_parse=False)
@@ -109,14 +129,21 @@ class Sandbox:
             document = json.loads(body, parse_float=Decimal)
             report = report_of(document["type"], document["data"])
         except UnreadableError as error:
-            return VerifiedCallback(
-                natural_key=natural_key, headers=headers, report=None, reason=str(error)
-            )
+            return VerifiedCallback(natural_key=natural_key, headers=headers, reason=str(error))
         except (*UNREADABLE, RecursionError):
             return VerifiedCallback(
-                natural_key=natural_key, headers=headers, report=None, reason="unreadable_body"
+                natural_key=natural_key, headers=headers, reason="unreadable_body"
             )
-        return VerifiedCallback(natural_key=natural_key, headers=headers, report=report)
+        return VerifiedCallback(natural_key=natural_key, headers=headers, reports=(report,))
+
+    async def confirm(
+        self,
+        headers: Mapping[str, str],  # noqa: ARG002 - the port's
+        body: bytes,  # noqa: ARG002 - the port's
+        known: Known,  # noqa: ARG002 - the port's
+    ) -> tuple[AnyReport, ...]:
+        # All of its callbacks are signed, so none is a hint.
+        raise CannotBeAskedError
 
     def _check_written_as_signed(self, sent: Mapping[str, str], body: bytes) -> None:
         """Refuse what the package reads leniently: other ways to write the same base64 or time."""
@@ -195,16 +222,16 @@ class Sandbox:
                 return NoAnswer("unreadable_answer")
         return Declined(f"refused_{answer.status_code}")
 
-    async def status(self, payment_id: UUID) -> ProviderReport | None:
-        document = await self._ask(f"/v1/prompts/{payment_id}")
+    async def status(self, inquiry: PaymentInquiry) -> ProviderReport | None:
+        document = await self._ask(f"/v1/prompts/{inquiry.payment_id}")
         return None if document is None else _read(payment_report, document)
 
     async def refund_status(self, order: RefundOrder) -> RefundReport | None:
         document = await self._ask(f"/v1/refunds/{order.stream_id}:{order.refund_id}")
         return None if document is None else _read(refund_report, document)
 
-    async def payout_status(self, payout_id: UUID, attempt: int) -> PayoutReport | None:
-        document = await self._ask(f"/v1/payouts/{payout_id}:{attempt}")
+    async def payout_status(self, inquiry: PayoutInquiry) -> PayoutReport | None:
+        document = await self._ask(f"/v1/payouts/{inquiry.payout_id}:{inquiry.attempt}")
         return None if document is None else _read(payout_report, document)
 
     async def _ask(self, path: str) -> dict[str, Any] | None:

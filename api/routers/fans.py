@@ -68,6 +68,8 @@ async def initiate_payment(
     provider = doors.providers.get(body.provider)
     if provider is None:
         raise invalid("provider", "is not a provider of this platform")
+    if not provider.prompts_phones:
+        raise invalid("provider", "prompts no phones")
     terms = provider.terms(
         body.money.currency, expires_after_seconds=doors.settings.payment_expiry_seconds
     )

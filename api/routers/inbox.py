@@ -18,11 +18,11 @@ from pydantic import AwareDatetime, BaseModel
 from api.auth import Allow, Caller, Role
 from api.doors import doors_of
 from api.errors import ApiError, ledger_error_response
-from api.report_commands import command_of, subject_of
+from api.report_commands import commands_of_callback, subject_of
 from api.responses import Success, documented, success
 from api.routers.parts import Body, IdempotencyKeyHeader, Reason, router
 from ledger.callbacks import FINAL
-from ledger.commands import IdempotencyKey, IgnoreCallback, ParkCallback
+from ledger.commands import IdempotencyKey, IgnoreCallback
 from ledger.errors import NotFound
 from ledger.inbox import unseal_callback
 from ledger.key_store import KeyDestroyedError
@@ -117,12 +117,10 @@ async def reprocess_callback(
         ) from None
     read = adapter.read(kept.entry.headers, sealed, natural_key=kept.entry.natural_key)
     fields = _fields(kept, caller, "reprocess")
-    if read.report is None:
-        command: LedgerCommand = ParkCallback(reason=read.reason or "unread", **fields)
-    else:
-        fields["correlation_id"] = subject_of(read.report) or fields["correlation_id"]
-        command = command_of(read.report, doors.settings, fields)
-    return await _decided(request, kept, command, caller, body.reason)
+    if read.reports:
+        fields["correlation_id"] = subject_of(read.reports[0]) or fields["correlation_id"]
+    commands = commands_of_callback(read, doors.settings, fields)
+    return await _decided(request, kept, commands, caller, body.reason)
 
 
 @routes.post(
@@ -140,7 +138,7 @@ async def ignore_callback(
     """Say that a callback is about nothing of ours. Other copies of it are then ignored too."""
     kept = await _kept(request, inbox_id)
     command = IgnoreCallback(reason=body.reason, **_fields(kept, caller, "ignore"))
-    return await _decided(request, kept, command, caller, body.reason)
+    return await _decided(request, kept, [command], caller, body.reason)
 
 
 async def _kept(request: Request, inbox_id: UUID) -> KeptCallback:
@@ -165,7 +163,7 @@ def _fields(kept: KeptCallback, caller: Caller, what: str) -> dict[str, Any]:
 async def _decided(
     request: Request,
     kept: KeptCallback,
-    command: LedgerCommand,
+    commands: list[LedgerCommand],
     caller: Caller,
     reason: str,
 ) -> Response:
@@ -174,13 +172,13 @@ async def _decided(
         logger.info(
             "callback_decided_by_a_person",
             inbox_id=str(kept.entry.inbox_id),
-            command=type(command).__name__,
+            command=type(commands[0]).__name__,
             actor=caller.name,
             reason=reason,
         )
-        outcome = (await doors.ledger.execute_from_loop([command]))[0]
-        if outcome.error is not None:
-            return ledger_error_response(request, outcome.error)
+        for outcome in await doors.ledger.execute_from_loop(commands):
+            if outcome.error is not None:
+                return ledger_error_response(request, outcome.error)
         kept = await _kept(request, kept.entry.inbox_id)
     return success({**_rendered(kept.callback), "position": kept.position})
 

@@ -243,6 +243,8 @@ def check_method(doors: Doors, body: NewMethod) -> None:
         raise invalid("method.card", "is needed for a card, and only for a card")
     if body.phone is not None:
         e164(body.phone, "method.phone")
+        if not provider.prompts_phones:
+            raise invalid("method.provider", "prompts no phones")
     elif not provider.charges_stored_methods:
         raise invalid("method.provider", "stores no cards here")
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ledger.commands.base import (
     IDEMPOTENCY_KEY_LENGTH_MAX,
+    AwaitConfirmation,
     CallbackCommand,
     Command,
     IdempotencyKey,
@@ -217,6 +218,7 @@ LedgerCommand = (
     | IssueDocument
     | ReportRequest
     | ParkCallback
+    | AwaitConfirmation
     | IgnoreCallback
 )
 
@@ -233,6 +235,7 @@ __all__ = [
     "AskForRefund",
     "AssignFeePlan",
     "AttestPayoutFailure",
+    "AwaitConfirmation",
     "BooksCommand",
     "BooksRequest",
     "CallbackCommand",

@@ -73,6 +73,17 @@ class IgnoreCallback(CallbackCommand):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitConfirmation(CallbackCommand):
+    """Keep a callback that proves nothing by itself, until its provider was asked about it."""
+
+    reason: str
+
+    def streams(self) -> tuple[UUID, ...]:
+        """None: nothing is decided."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ParkCallback(CallbackCommand):
     """Keep a verified callback that could not be understood, for a person to look at."""
 

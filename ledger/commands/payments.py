@@ -120,9 +120,9 @@ class RecordReport(CallbackCommand):
         """The provider's transaction: its money belongs to one stream, whatever is said later."""
         if self.report.claim is not Claim.SUCCEEDED or self.report.provider_transaction is None:
             return ()
-        return (
-            IdempotencyKey(f"transaction:{self.report.provider}", self.report.provider_transaction),
-        )
+        scope = f"transaction:{self.report.provider}"
+        names = (self.report.provider_transaction, *self.report.also_known_as)
+        return tuple(IdempotencyKey(scope, name) for name in dict.fromkeys(names))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,8 @@ class ProviderReport:
     """A provider's word, translated: from a callback, a status query or an initiation's answer.
 
     `received` and `provider_transaction` are there exactly for a success. `payment_id` is None
-    when the provider's reference is none that we could have issued.
+    when the provider's reference is none that we could have issued. `also_known_as` are other names
+    that the provider has for the same transaction, so that it is not taken twice.
     """
 
     provider: str
@@ -39,6 +40,7 @@ class ProviderReport:
     received: Money | None = None
     reason: str | None = None
     occurred_at: datetime | None = None
+    also_known_as: tuple[str, ...] = ()
 
 
 class RefundClaim(StrEnum):

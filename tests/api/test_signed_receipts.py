@@ -143,6 +143,7 @@ def test_a_fan_has_receipts_of_what_the_provider_did_to_their_payment(
     payment = doors.pay(fan, creator)
     doors.api.deliver(doors.callback(payment))
     path = f"/payments/{payment}/signed-receipts"
+    items: list[dict[str, Any]] = []
     for person in (fan, creator):
         items = doors.api.send(person, "GET", path).json()["data"]["items"]
         topics = [item["topic"] for item in items]

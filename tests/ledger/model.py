@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ledger.commands import (
     AssignFeePlan,
+    AwaitConfirmation,
     CancelPayment,
     ExpirePayment,
     IgnoreCallback,
@@ -109,7 +110,7 @@ class Model:
             RecordSubmissionUnknown: self._unknown,
             ExpirePayment: self._expire,
         }
-        assert not isinstance(command, ParkCallback | IgnoreCallback)
+        assert not isinstance(command, ParkCallback | AwaitConfirmation | IgnoreCallback)
         return rules[type(command)](command), None
 
     def _recorded(self, about: dict[str, Any], **changes: object) -> None:

@@ -26,6 +26,7 @@ from ledger.accounts import (
 from ledger.callbacks import Verdict
 from ledger.commands import (
     AddCapital,
+    AwaitConfirmation,
     ExchangeCurrency,
     FundWallet,
     IgnoreCallback,
@@ -197,6 +198,7 @@ document                       docum !exi   docum
 document of another month      docum docum  docum
 document of another creator    docum docum  docum
 unreadable                     park  park   park
+a hint                         wait  wait   wait
 ignored by a person            ign   ign    ign
 """
 
@@ -245,6 +247,9 @@ COMMANDS: Final[dict[str, LedgerCommand]] = {
     "unreadable": ParkCallback(
         reason="unreadable_body", inbox_entry=CALLBACK, **envelope(natural_key())
     ),
+    "a hint": AwaitConfirmation(
+        reason="to_be_confirmed", inbox_entry=CALLBACK, **envelope(natural_key())
+    ),
     "ignored by a person": IgnoreCallback(
         reason="it is about another platform", inbox_entry=CALLBACK, **envelope(natural_key())
     ),
@@ -260,6 +265,7 @@ CELLS: Final[dict[str, Decided]] = {
     "!ins": InsufficientFunds,
     "dup": ([], Verdict.DUPLICATE),
     "park": ([], Verdict.PARKED),
+    "wait": ([], Verdict.RETRYING),
     "ign": ([], Verdict.IGNORED),
     "settl": ([ProviderSettled], None),
     "repor": ([ProviderSettled], Verdict.APPLIED),

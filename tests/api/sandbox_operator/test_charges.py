@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 from uuid import UUID, uuid4
 
 import pytest
 
-from api.providers.port import Accepted, ChargeRequest, Declined, Initiation, NoAnswer
+from api.providers.port import (
+    Accepted,
+    ChargeRequest,
+    Declined,
+    Delivery,
+    Initiation,
+    NoAnswer,
+    PaymentInquiry,
+)
 from api.providers.sandbox import Sandbox
 from ledger.commands import Claim, ProviderReport
 from ledger.money import Money
@@ -157,7 +166,9 @@ def test_the_adapter_charges_once_and_reads_callback_and_status_alike(
     assert second == NoAnswer("duplicate_reference")
 
     [delivery] = receiver.wait_for(str(payment_id), 1)
-    told = adapter(operator).verify(delivery.headers, delivery.body).report
+    told = (
+        adapter(operator).verify(Delivery(headers=delivery.headers, body=delivery.body)).reports[0]
+    )
     assert told == asked(adapter(operator), payment_id)
     assert isinstance(told, ProviderReport)
     assert (told.payment_id, told.claim) == (payment_id, Claim.SUCCEEDED)
@@ -212,11 +223,22 @@ def charge(sandbox: Sandbox, *payments: UUID, digits: str = "000") -> list[Initi
     return asyncio.run(each_in_turn())
 
 
+def inquiry(payment_id: UUID) -> PaymentInquiry:
+    """About a payment whose answer never came."""
+    return PaymentInquiry(
+        payment_id=payment_id,
+        provider_reference=None,
+        method="card",
+        money=Money(amount=1_000, currency="KES"),
+        initiated_at=datetime.now(UTC),
+    )
+
+
 def asked(sandbox: Sandbox, payment_id: UUID) -> ProviderReport | None:
     """What the status query says; the adapter is closed then."""
 
     async def ask() -> ProviderReport | None:
-        report = await sandbox.status(payment_id)
+        report = await sandbox.status(inquiry(payment_id))
         await sandbox.close()
         return report
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 import pytest
 
+from api.providers.port import Delivery
 from api.providers.sandbox import Sandbox
 from ledger.commands import Claim, ProviderReport
 from ledger.manual_references import payment_of
@@ -73,8 +74,9 @@ def test_the_adapter_finds_the_payment_by_what_was_typed(
 ) -> None:
     transaction = operator.pay_at_till(typed).json()["transaction"]
     [callback] = receiver.wait_for(transaction, 1)
-    told = sandbox.verify(callback.headers, callback.body)
-    assert told.report == ProviderReport(
+    told = sandbox.verify(Delivery(headers=callback.headers, body=callback.body))
+    [report] = told.reports
+    assert report == ProviderReport(
         provider="sandbox",
         payment_id=payment_id,
         claim=Claim.SUCCEEDED,
@@ -87,7 +89,7 @@ def test_the_adapter_finds_the_payment_by_what_was_typed(
 @pytest.mark.parametrize("typed", [None, 7, ["7"], {}, True, "\ud800", "x" * 1_000])
 def test_the_adapter_takes_money_whatever_was_typed(sandbox: Sandbox, typed: object) -> None:
     told = till_payment(WEBHOOK_SECRET, typed, transaction="SB1")
-    report = sandbox.verify(told.headers, told.body).report
+    report = sandbox.verify(Delivery(headers=told.headers, body=told.body)).reports[0]
     assert isinstance(report, ProviderReport)
     assert (report.claim, report.payment_id) == (Claim.SUCCEEDED, None)
 
@@ -106,8 +108,8 @@ def test_the_adapter_does_not_read_money_that_cannot_be(
     sandbox: Sandbox, fields: dict[str, object], reason: str
 ) -> None:
     told = till_payment(WEBHOOK_SECRET, OURS, **({"transaction": "SB1"} | fields))
-    read = sandbox.verify(told.headers, told.body)
-    assert (read.report, read.reason) == (None, reason)
+    read = sandbox.verify(Delivery(headers=told.headers, body=told.body))
+    assert (read.reports, read.reason) == ((), reason)
 
 
 def test_money_from_the_till_can_be_given_back(

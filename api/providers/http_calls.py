@@ -1,0 +1,153 @@
+"""Calls to a provider's HTTP API: in time, told apart by whether they may have been taken.
+
+    Unreached     certainly not taken: no connection, or the circuit is open
+    Unanswered    may have been taken: cut, timed out, or answered by a gateway with 5xx
+    Answered      the provider's own answer, whatever it says
+
+Only what the provider takes once, however often it is sent, is sent again (`repeatable`). After
+`FAILURES_MAX` calls in a row without an answer the circuit opens, and for `REST_SECONDS` nothing is
+sent, so that a dead provider costs nobody its time-out.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Final
+
+import httpx
+import stamina
+from circuitbreaker import (  # type: ignore[import-untyped]  # it has no types
+    CircuitBreaker,
+    CircuitBreakerError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+CONNECT_SECONDS_MAX: Final = 5.0
+ATTEMPTS_MAX: Final = 3
+FAILURES_MAX: Final = 5
+REST_SECONDS: Final = 15
+ANSWER_BYTES_MAX: Final = 1 << 20
+
+
+class UnreachedError(Exception):
+    """The request was certainly not taken; the message is a short code."""
+
+
+class UnansweredError(Exception):
+    """The request may have been taken; the message is a short code."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the provider answered. `document` is its JSON object, with decimals exact; else {}."""
+
+    status: int
+    document: Mapping[str, Any]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return httpx.codes.is_success(self.status)
+
+
+class HttpCalls:
+    """One provider's API. `timeout_seconds` bounds a call with all its attempts."""
+
+    def __init__(
+        self,
+        *,
+        url: str,
+        timeout_seconds: float,
+        auth: httpx.Auth | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self._timeout_seconds = timeout_seconds
+        self._client = httpx.AsyncClient(
+            base_url=url,
+            auth=auth,
+            headers=headers,
+            timeout=httpx.Timeout(
+                timeout_seconds, connect=min(CONNECT_SECONDS_MAX, timeout_seconds)
+            ),
+            follow_redirects=False,
+            trust_env=False,
+        )
+        breaker = CircuitBreaker(
+            failure_threshold=FAILURES_MAX,
+            recovery_timeout=REST_SECONDS,
+            expected_exception=(UnreachedError, UnansweredError),
+            name=f"{url}:{id(self)}",
+        )
+        self._send_if_closed: Callable[[httpx.Request], Awaitable[Answered]] = breaker(self._send)
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        repeatable: bool = False,
+        document: Mapping[str, Any] | None = None,
+        form: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answered:
+        """Send a request and read its answer. Raises `UnreachedError` or `UnansweredError`."""
+        request = self._client.build_request(
+            method, path, json=document, data=form, params=query, headers=headers
+        )
+        try:
+            if not repeatable:
+                return await self._send_if_closed(request)
+            async for attempt in stamina.retry_context(
+                on=(UnreachedError, UnansweredError),
+                attempts=ATTEMPTS_MAX,
+                timeout=self._timeout_seconds,
+                wait_initial=0.2,
+                wait_max=2.0,
+                wait_jitter=0.2,
+            ):
+                with attempt:
+                    return await self._send_if_closed(request)
+        except CircuitBreakerError:
+            raise UnreachedError("provider_unreachable") from None
+        raise AssertionError  # the last attempt returns or raises
+
+    async def _send(self, request: httpx.Request) -> Answered:
+        try:
+            answer = await self._client.send(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
+            raise UnreachedError("provider_unreachable") from None
+        except httpx.TimeoutException:
+            raise UnansweredError("timed_out") from None
+        except httpx.HTTPError:
+            raise UnansweredError("cut") from None
+        if answer.is_server_error:
+            raise UnansweredServerError(answer.status_code, _document(answer))
+        return Answered(answer.status_code, _document(answer))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+
+class UnansweredServerError(UnansweredError):
+    """A 5xx: mostly a gateway's, and where it is the provider's own, `document` says what."""
+
+    def __init__(self, status: int, document: Mapping[str, Any]) -> None:
+        super().__init__(f"answered_{status}")
+        self.status = status
+        self.document = document
+
+
+def _document(answer: httpx.Response) -> dict[str, Any]:
+    if len(answer.content) > ANSWER_BYTES_MAX:
+        return {}
+    try:
+        document = json.loads(answer.content, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return {}
+    return document if isinstance(document, dict) else {}
