@@ -14,13 +14,21 @@ from tests.bench.journal import JOURNAL_ROWS
 from tests.bench.measure import RUNS_MIN, Result, Row, measure
 from tests.bench.projections import PROJECTION_ROWS
 from tests.bench.report import table, write_json
+from tests.bench.sealing import SEALING_ROWS
 from tests.bench.server import bench_server
 from tests.bench.turns import TURN_ROWS
 
 WIDTH_IN_A_FILE: Final = 140
 
 ROWS: Final[dict[str, Row]] = {
-    row.name: row for row in (*TURN_ROWS, *HTTP_ROWS, *PROJECTION_ROWS, *JOURNAL_ROWS)
+    row.name: row
+    for row in (
+        *TURN_ROWS,
+        *HTTP_ROWS,
+        *PROJECTION_ROWS,
+        *JOURNAL_ROWS,
+        *SEALING_ROWS,
+    )
 }
 
 

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import threading
 import time
 from bisect import bisect_left
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from uuid import uuid4
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from ledger.application import Ledger
@@ -26,6 +22,7 @@ from tests.bench.http import api_process
 from tests.bench.library import library_projection
 from tests.bench.measure import Contenders, Row, Target
 from tests.bench.payments import payment_work
+from tests.bench.processes import hesabu
 from tests.databases import rows, superuser, value
 
 if TYPE_CHECKING:
@@ -203,32 +200,9 @@ def _wait_until(condition: Callable[[], bool]) -> None:
 def _lag_against_the_bound(server: BenchServer) -> Iterator[Contenders]:
     with payment_work(server) as work:
         database = work.ledger.book.database
-        with projector_process(server, database):
+        with hesabu(server, database, "projector"):
             ours = Following(work, database)
             yield Contenders(ours.lag_milliseconds, lambda: LAG_MILLISECONDS_MAX)
-
-
-@contextmanager
-def projector_process(server: BenchServer, database: DatabaseLocation) -> Iterator[None]:
-    """`hesabu projector` on a book."""
-    directory = server.directory / f"projector-{uuid4().hex}"
-    directory.mkdir()
-    settings: dict[str, Any] = {
-        "DATABASE_URL": database.owner_conninfo(),
-        "HESABU_DATA_DIRECTORY": str(directory),
-    }
-    with (directory / "log").open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "api.cli", "projector"],
-            env={**os.environ, **settings},
-            stdout=output,
-            stderr=output,
-        )
-    try:
-        yield
-    finally:
-        process.terminate()
-        process.wait()
 
 
 PROJECTION_ROWS: Final = (
