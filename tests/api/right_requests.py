@@ -10,6 +10,7 @@ from tests.api import (
     book_requests,
     door_requests,
     erasure_requests,
+    explanation_requests,
     inbox_requests,
     membership_requests,
     payout_requests,
@@ -68,6 +69,7 @@ RULES: Final = {
     **door_requests.RULES,
     **erasure_requests.RULES,
     **proof_requests.RULES,
+    **explanation_requests.RULES,
     **membership_requests.RULES,
     **subscription_requests.RULES,
 }
@@ -91,6 +93,10 @@ def right_request(doors: Deployment, route: Route, fan: Person, creator: Person)
         return {**request, **of_doors}
     if (of_people := erasure_requests.erasure_request(doors, route, fan, creator)) is not None:
         return {**request, **of_people}
+    if (
+        of_balances := explanation_requests.explanation_request(doors, route, fan, creator)
+    ) is not None:
+        return {**request, **of_balances}
     if (of_proofs := proof_requests.proof_request(doors, route)) is not None:
         return {**request, **of_proofs}
     if "{payment_id}" in route.path:

@@ -19,6 +19,7 @@ from tests.api import (
     book_requests,
     door_requests,
     erasure_requests,
+    explanation_requests,
     inbox_requests,
     membership_requests,
     payout_requests,
@@ -36,6 +37,7 @@ from tests.api.processes import REPOSITORY, clean_environment
 from tests.api.subscriber import Offer, Subscriber
 from tests.api.subscription_requests import CARD
 from tests.builders import initiate_payment, register_creator, report_success
+from tests.databases import value
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,8 +106,8 @@ def test_every_writing_route_documents_its_idempotency_key(written: dict[str, An
             names = {each["name"] for each in operation.get("parameters", []) if each["required"]}
             # A provider's callback has a key of its own, and a pay-now link is for one prompt.
             # To revoke a token twice is to revoke it, and so it is with a person; a look is
-            # recorded each time.
-            by_nature = ("token-revocations", "erasures", "vault-looks")
+            # recorded each time, and a what-if changes nothing.
+            by_nature = ("token-revocations", "erasures", "vault-looks", "what-if")
             without = "webhooks" in path or path.startswith("/pay/") or path.endswith(by_nature)
             needs_key = method in {"post", "put", "patch", "delete"} and not without
             assert ("Idempotency-Key" in names) == needs_key, (method, path)
@@ -205,6 +207,10 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:  # noqa: PLR0915 
         assert request is not None
         caller = doors.auditor if Role.AUDITOR in rule.own else doors.admin
         yield doors.api.send(caller, route.method, **request)
+    for route in explanation_requests.RULES:
+        request = explanation_requests.explanation_request(doors, route, fan, creator)
+        assert request is not None
+        yield doors.api.send(doors.auditor, route.method, **{"path": route.path, **request})
     for route in proof_requests.RULES:
         request = proof_requests.proof_request(doors, route)
         assert request is not None
@@ -261,11 +267,14 @@ def test_pages_of_every_list_lead_through_all_of_it_once(doors: Deployment) -> N
     creator = doors.creator()
     for _ in range(5):
         doors.api.deliver(doors.callback(doors.pay(doors.fan(), creator)))
+    head = value(doors.database, "SELECT max(position) FROM turns")
     for path, key in (
         (f"/creators/{creator.id}/transactions", ("position", "line")),
         ("/audit/events", ("position",)),
         ("/audit/accounts", ("account", "currency")),
         ("/audit/accounts/platform:fees/entries?currency=KES", ("position", "line")),
+        ("/audit/accounts/platform:fees/explanation?currency=KES", ("position", "line")),
+        (f"/audit/differences?from={head - 15}&to={head}", ("account", "currency")),
     ):
         caller = creator if path.startswith("/creators") else doors.auditor
         whole = _read_all(doors, caller, path, limit=200)
