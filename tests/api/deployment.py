@@ -246,10 +246,17 @@ class Deployment:
             "PHONE_CONFIRMATION_REQUIRED": "false",
             # Limits are counted, but a test is no attack unless it says so.
             **dict.fromkeys(RATE_LIMITS, "1000000/minute"),
+            **self._callbacks(),
             **self._settings,
         }
         given = {f"HESABU_{name}": text for name, text in chosen.items()}
         return {"DATABASE_URL": self.database.owner_conninfo(), **given}
+
+    def _callbacks(self) -> dict[str, str]:
+        """Where providers reach the first API process, once there is one."""
+        if not self.apis:
+            return {}
+        return {"CALLBACKS_BEGIN_WITH": f"{self.apis[0].url}{API}/webhooks"}
 
     def add_operator(self, **timings: str) -> Self:
         """An operator that calls back at the first API process. Not started yet."""

@@ -1,0 +1,10 @@
+"""Every provider that the contract is held against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from tests.api.providers.fake import FakeProvider
+
+FAKES: Final[tuple[type[FakeProvider], ...]] = ()
