@@ -58,7 +58,7 @@ def as_text(value: Any) -> str:  # noqa: ANN401 - whatever the database holds
     if isinstance(value, bytes):
         return value.decode("latin-1")
     if isinstance(value, dict | list):
-        return json.dumps(value, ensure_ascii=False)
+        return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 
