@@ -110,7 +110,7 @@ class AnyRequest:
             if request is None:
                 self.tally.not_sent += 1
                 continue
-            if operation.path.endswith("/webhooks/{provider}"):
+            if "/webhooks/{provider}" in operation.path:
                 request = self._signed(request, right)
             answer = self._send(operation, role, request)
             if answer is not None and answer.is_success and not mixed:

@@ -135,10 +135,12 @@ class ApiProcess(HttpProcess):
         answer.close()
         return answer
 
-    def deliver(self, signed: SignedCallback, *, provider: str = "sandbox") -> httpx.Response:
+    def deliver(
+        self, signed: SignedCallback, *, to: str = "sandbox", method: str = "POST"
+    ) -> httpx.Response:
         """Send a callback as a provider does."""
-        return self.client.post(
-            f"{API}/webhooks/{provider}", content=signed.body, headers=signed.headers
+        return self.client.request(
+            method, f"{API}/webhooks/{to}", content=signed.body, headers=signed.headers
         )
 
 

@@ -128,7 +128,10 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:  # noqa: PLR0915 
     fan, creator = doors.fan(), doors.creator(name="Amina")
     payment_id, other_id = doors.pay(fan, creator), doors.pay(fan, creator)
     yield doors.api.deliver(doors.callback(payment_id))
-    yield doors.api.deliver(doors.callback(other_id, "pending"))
+    for method in ("POST", "PUT"):
+        yield doors.api.deliver(
+            doors.callback(other_id, "pending"), to="sandbox/token", method=method
+        )
     yield doors.api.client.get("/healthz")
     yield doors.api.client.get("/readyz")
 

@@ -28,6 +28,8 @@ OPEN: Final = {
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("POST", f"{API}/webhooks/{{provider}}"),
+    ("POST", f"{API}/webhooks/{{provider}}/{{token}}"),
+    ("PUT", f"{API}/webhooks/{{provider}}/{{token}}"),
     ("GET", "/pay/{token}"),
     ("POST", "/pay/{token}"),
 }
