@@ -26,7 +26,8 @@ from ledger.money import BASIS_POINTS
 from projections.account_changes import all_changes
 from projections.explanations import explanation_page
 from projections.reader import PAGE_SIZE_MAX, Reader
-from projections.what_if import OtherRules, what_if_at_leisure
+from projections.what_if import OtherRules
+from projections.what_if_log import what_if_at_leisure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator

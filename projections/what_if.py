@@ -14,51 +14,48 @@ A payment is left as it was, and the topic that is the cause is counted, where
     what is stored is not what these rules post today          it was decided by other code
 
 Streams are taken one after another, so memory is needed for one payment and a few sums a creator.
+projections/what_if_log.py reads them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 from uuid import UUID
 
-from ledger.accounts import DISPUTES, PLATFORM_FEES, VAT, creator_of
+from ledger.accounts import DISPUTES, PLATFORM_FEES, VAT
 from ledger.errors import FeePlanExceedsPayment
-from ledger.events import CreditSpent, InvoicePaymentInitiated, PaymentInitiated
+from ledger.events import (
+    ContradictionRecorded,
+    CreditSpent,
+    DisputeEvidenceNoted,
+    FanRefundDeclined,
+    FanRefundRequested,
+    InvoicePaymentInitiated,
+    PaymentAuthorised,
+    PaymentCancelled,
+    PaymentExpired,
+    PaymentFailed,
+    PaymentInitiated,
+    PaymentSubmissionStarted,
+    PaymentSubmissionUnknown,
+    PaymentSubmitted,
+    PaymentVoided,
+    RefundSubmissionStarted,
+    RefundSubmissionUnknown,
+    RefundSubmitted,
+)
 from ledger.payment import evolve_payment
 from ledger.reposting import Beginning, begun_under, cannot_be_reposted, repost
 from ledger.serialization import decode_event
-from projections.reader import BATCH_SIZE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Iterable
 
-    import psycopg
-
-    from ledger.database.connections import BookLocation
     from ledger.events import PaymentEvent
     from ledger.payment import Payment
     from ledger.postings import FeePlan
-    from projections.reader import Reader
-
-PROGRESS_EVENTS: Final = 10_000
-
-READ_HEAD: Final = "SELECT max(position) FROM turns"
-
-READ_STREAMS: Final = """
-    SELECT originator_id, originator_version, topic, state FROM ledger_events
-    WHERE notification_id BETWEEN %b::bigint AND %b::bigint
-    ORDER BY originator_id, originator_version
-"""
-
-READ_EVENTS: Final = """
-    SELECT originator_id, originator_version, topic, state FROM ledger_events
-    WHERE notification_id BETWEEN %b::bigint AND %b::bigint
-"""
-
-AT_LEISURE: Final = "SELECT set_config('statement_timeout', '0', true)"
 
 Row = tuple[UUID, int, str, bytes]
 """Stream, version, topic and state."""
@@ -66,6 +63,16 @@ Row = tuple[UUID, int, str, bytes]
 BEGINNINGS: Final = frozenset(
     each.TOPIC for each in (PaymentInitiated, InvoicePaymentInitiated, CreditSpent)
 )
+PASSED_OVER: Final = frozenset(
+    each.TOPIC
+    for each in (
+        *(PaymentSubmissionStarted, PaymentSubmitted, PaymentSubmissionUnknown),
+        *(PaymentAuthorised, PaymentVoided, PaymentFailed, PaymentCancelled, PaymentExpired),
+        *(RefundSubmissionStarted, RefundSubmitted, RefundSubmissionUnknown),
+        *(ContradictionRecorded, FanRefundRequested, FanRefundDeclined, DisputeEvidenceNoted),
+    )
+)
+"""What moves no money, and changes nothing on which it depends how money is shared later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,7 +184,7 @@ class WhatIf:
                 self._stream = stream
                 if version == 1 and topic in BEGINNINGS:
                     self._begin(_decoded(stream, version, topic, state))
-            elif self._was is not None:
+            elif self._was is not None and topic not in PASSED_OVER:
                 self._go_on(self._was, _decoded(stream, version, topic, state))
 
     def report(self, position: int) -> WhatIfReport:
@@ -251,56 +258,6 @@ class WhatIf:
             self._left[cause] += 1
 
 
-async def rows_until(reader: Reader, rules: OtherRules, position: int) -> list[Row]:
-    """The rows of all events up to `position`, stream by stream; whoever asks sees how many.
-
-    To be taken by a `WhatIf`, in a thread: that computes. Raises `ReadUnavailable`.
-    """
-    rows: list[Row] = []
-    for first in range(rules.from_position, position + 1, BATCH_SIZE):
-        last = min(first + BATCH_SIZE - 1, position)
-        rows += await reader.fetch(READ_EVENTS, (first, last))
-    return sorted(rows, key=itemgetter(0, 1))
-
-
-def what_if_at_leisure(
-    book: BookLocation,
-    rules: OtherRules,
-    *,
-    progress: Callable[[int, int], None] = lambda _done, _all: None,
-) -> WhatIfReport:
-    """The whole log from `from_position` on, streamed in constant memory.
-
-    `progress` is called with the number of events that were read, and of all of them. Raises
-    `psycopg.Error` when the book cannot be read.
-    """
-    connection = book.connect_reader()
-    try:
-        connection.read_only = True
-        with connection.transaction():
-            connection.execute(AT_LEISURE)
-            head = _head(connection)
-            told = WhatIf(rules)
-            for batch in _batches(connection, rules.from_position, head):
-                told.take(batch)
-                progress(told.events, max(0, head - rules.from_position + 1))
-    finally:
-        connection.close()
-    return told.report(head)
-
-
-def _head(connection: psycopg.Connection[Any]) -> int:
-    row = connection.execute(READ_HEAD).fetchone()
-    return 0 if row is None else int(row[0])
-
-
-def _batches(connection: psycopg.Connection[Any], first: int, last: int) -> Iterator[list[Row]]:
-    with connection.cursor("what_if") as cursor:
-        cursor.execute(READ_STREAMS, (first, last), binary=True)
-        while batch := cursor.fetchmany(PROGRESS_EVENTS):
-            yield batch
-
-
 def _decoded(stream: UUID, version: int, topic: str, state: bytes) -> PaymentEvent:
     event = decode_event(topic, state, originator_id=stream, originator_version=version)
     return cast("PaymentEvent", event)
@@ -317,7 +274,7 @@ def _shares(event: PaymentEvent) -> Shares:
             vat -= posting.amount
         elif posting.account == DISPUTES:
             expenses += posting.amount
-        elif creator_of(posting.account) is not None:
+        elif posting.account.startswith("creator:"):
             net -= posting.amount
     return Shares(net, fees, vat, expenses)
 

@@ -13,7 +13,7 @@ from projections.account_changes import READ_ENDS, READ_PAGE, READ_SLICE
 from projections.evidence import READ_EARLIER, READ_KEPT
 from projections.explanations import READ_BALANCE, READ_EXPLAINED
 from projections.reader import LOOK_UP_SETTINGS
-from projections.what_if import READ_EVENTS
+from projections.what_if_log import READ_EVENTS
 from tests.databases import superuser
 from tests.projections.long_book import HEAD, creator, fill
 from tests.projections.test_plans import PLAN_MODES, explained, read_whole, rows_read

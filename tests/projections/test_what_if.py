@@ -17,9 +17,8 @@ from projections.what_if import (
     Shares,
     WhatIf,
     WhatIfReport,
-    rows_until,
-    what_if_at_leisure,
 )
+from projections.what_if_log import rows_until, what_if_at_leisure
 from tests.builders import GROSS, PLAN, initiate_payment, register_creator, report_success
 from tests.credit_book import CreditBook
 from tests.databases import rows, superuser
