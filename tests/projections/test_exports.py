@@ -12,6 +12,7 @@ import pytest
 from pyarrow import types  # type: ignore[import-untyped]
 from pyarrow.parquet import ParquetFile  # type: ignore[import-untyped]
 
+from projections import event_log, trial_balance
 from projections.exports import parquet
 from projections.exports.formats import ExportFormat
 from projections.reader import PositionNotReached
@@ -220,6 +221,26 @@ def test_an_earlier_export_is_the_beginning_of_a_later_one(database: DatabaseLoc
     early, late = transactions(1_000), transactions(None)
     assert 0 < len(early) < len(late)
     assert late[: len(early)] == early
+
+
+@pytest.mark.parametrize("rows", [1, 7, 50])
+def test_pages_of_any_size_tell_the_same(
+    database: DatabaseLocation,
+    hledger: Hledger,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    rows: int,
+) -> None:
+    end = 400
+    formats = (ExportFormat.CLOUD_EVENTS, ExportFormat.BEANCOUNT)
+    whole = [exported(database, which, end) for which in formats]
+    lines = read_parquet(exported(database, ExportFormat.PARQUET, end)[1])
+    for module in (event_log, trial_balance, parquet):
+        monkeypatch.setattr(module, "BATCH_SIZE", rows)
+    assert [exported(database, which, end) for which in formats] == whole
+    assert read_parquet(exported(database, ExportFormat.PARQUET, end)[1]) == lines
+    found = by_hledger(hledger, file_of(database, ExportFormat.HLEDGER, end, tmp_path))
+    assert found == ([], shown(database, end))
 
 
 @pytest.mark.parametrize("which", ExportFormat)
