@@ -250,7 +250,7 @@ def test_a_provider_that_is_not_here_is_not_found(doors: Deployment, payment_id:
             "sandbo",
             "*",
         ):
-            answer = doors.api.deliver(signed, provider=provider)
+            answer = doors.api.deliver(signed, to=provider)
             assert answer.status_code == 404, provider
         for method in ("GET", "PUT", "PATCH", "DELETE"):
             answer = doors.api.client.request(
@@ -361,7 +361,7 @@ def test_no_mutation_of_a_signed_callback_is_taken(doors: Deployment, count: int
         for number in range(count):
             mutated = _mutated(*pairs[number % len(pairs)], chance)
             provider = "sandbox" if chance.random() < 0.95 else chance.choice(["daraja", "sand"])
-            answer = doors.api.deliver(mutated, provider=provider)
+            answer = doors.api.deliver(mutated, to=provider)
             assert answer.status_code == (401 if provider == "sandbox" else 404), mutated
     # What was mutated is still good as it was signed.
     for signed, _ in pairs[:3]:
