@@ -17,6 +17,8 @@ from limits import parse_many
 from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from api.provider_statements.registry import check_columns
+
 ORIGIN: Final = re.compile(
     r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?"
 )
@@ -67,6 +69,13 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=0, le=65_535, validation_alias="PORT")
     body_bytes_max: int = Field(default=64 * 1024, ge=1024)
+    statement_bytes_max: int = Field(default=8 * 1024 * 1024, ge=1024)
+    """Of a provider's statement over HTTP; `hesabu reconcile` has no limit."""
+    statement_tolerance_days: int = Field(default=2, ge=0, le=31)
+    """By so many days may a statement's line be apart from the ledger's entry for the same."""
+    statement_columns: dict[str, dict[str, str]] = {}
+    """What providers' statements call their columns, as JSON, where it is not what their mapping
+    in api/provider_statements says: `{"airtel": {"id": "TXN ID", "zone": "Africa/Lusaka"}}`."""
     event_streams_max: int = Field(default=1_000, ge=1)
     """So many streams of server-sent events does one API process serve; more are refused."""
     event_streams_of_subject_max: int = Field(default=5, ge=1)
@@ -264,6 +273,12 @@ class Settings(BaseSettings):
             except ValueError:
                 raise ValueError("must be addresses or networks, such as 10.0.0.0/8") from None
         return text
+
+    @field_validator("statement_columns")
+    @classmethod
+    def _are_columns(cls, given: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+        check_columns(given)
+        return given
 
     @field_validator("book_time_zone")
     @classmethod

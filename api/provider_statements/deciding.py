@@ -1,0 +1,107 @@
+"""What becomes of lines that are not known yet: matched, recorded and then matched, or open."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from api.provider_statements.mapping import Direction, Kind
+from api.provider_statements.matching import Candidates, Found
+from api.provider_statements.tables import Decided, ItemNote
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from zoneinfo import ZoneInfo
+
+    from api.provider_statements.lines import StatementLine
+    from api.provider_statements.recording import Recorder
+    from api.provider_statements.tables import StatementTables
+    from api.provider_statements.uploads import Upload
+    from ledger.outcome import Outcome
+
+MONEY_FIRST: Final = (
+    frozenset({Kind.PAYMENT}),
+    frozenset(Kind) - {Kind.PAYMENT},
+)
+"""A fee or a refund is recorded of a payment, which may stand in the same batch."""
+
+
+class Decider:
+    """Decides lines of one statement."""
+
+    def __init__(
+        self,
+        tables: StatementTables,
+        recorder: Recorder,
+        upload: Upload,
+        *,
+        zone: ZoneInfo,
+        tolerance_days: int,
+    ) -> None:
+        self._tables = tables
+        self._recorder = recorder
+        self._mapping = upload.mapping
+        self._zone = zone
+        self._tolerance_days = tolerance_days
+
+    def decide(self, lines: Sequence[StatementLine]) -> list[Decided]:
+        """What became of each. Raises `Unavailable`, after which it can be done again."""
+        decided: list[Decided] = []
+        for kinds in MONEY_FIRST:
+            some = [line for line in lines if line.kind in kinds]
+            if some:
+                decided += self._decide(some)
+        return decided
+
+    def _decide(self, lines: list[StatementLine]) -> list[Decided]:
+        candidates = self._candidates(lines)
+        found = self._find(candidates, lines)
+        unknown = [line for line in lines if line.key not in found]
+        outcomes = self._recorder.record([(line, candidates.payment_of(line)) for line in unknown])
+        recorded: dict[str, Found] = {}
+        if outcomes:
+            recorded = self._find(self._candidates(unknown), unknown)
+        return [self._told(line, found, recorded, outcomes) for line in lines]
+
+    def _candidates(self, lines: Sequence[StatementLine]) -> Candidates:
+        self._tables.catch_up()
+        entries, taken = self._tables.entries(lines)
+        return Candidates(
+            entries,
+            taken,
+            zone=self._zone,
+            tolerance_days=self._tolerance_days,
+            by_reference=self._mapping.named_as_in_callbacks,
+        )
+
+    @staticmethod
+    def _find(candidates: Candidates, lines: Sequence[StatementLine]) -> dict[str, Found]:
+        found: dict[str, Found] = {}
+        for differing in (False, True):
+            for line in lines:
+                if line.key in found or line.direction is Direction.NONE:
+                    continue
+                if (match := candidates.find(line, differing=differing)) is not None:
+                    found[line.key] = match
+        return found
+
+    @staticmethod
+    def _told(
+        line: StatementLine,
+        found: dict[str, Found],
+        recorded: dict[str, Found],
+        outcomes: dict[str, Outcome],
+    ) -> Decided:
+        outcome = outcomes.get(line.key)
+        if (match := found.get(line.key) or recorded.get(line.key)) is not None:
+            if match.difference is None:
+                how = "matched" if line.key in found else "recorded"
+                return Decided(line, how, match.entries)
+            ledger = sum(each.amount for each in match.entries)
+            return Decided(
+                line, "open", match.entries, ItemNote(match.difference, None, abs(ledger))
+            )
+        if line.direction is Direction.NONE and outcome is not None and outcome.error is None:
+            return Decided(line, "matched")
+        why = "unknown_kind" if line.kind is Kind.OTHER else "statement_only"
+        code = None if outcome is None or outcome.error is None else outcome.error.code
+        return Decided(line, "open", (), ItemNote(why, code))
