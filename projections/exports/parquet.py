@@ -59,14 +59,11 @@ class _Sink(RawIOBase):
 
 async def parquet_file(reader: Reader, scope: Scope) -> AsyncIterator[bytes]:
     """Pieces of the file, a row group each. Raises `ReadUnavailable`."""
-    # 170 MB on the disk that no other command of ours needs in its memory.
-    from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]  # noqa: PLC0415
-
-    schema = _schema(scope)
     sink = _Sink()
-    writer = ParquetWriter(sink, schema, compression="zstd")
+    # In a thread, as it is slow to import: other requests go on.
+    writer = await asyncio.to_thread(_begin, sink, scope)
     async for rows in _row_groups(reader, scope.end):
-        await asyncio.to_thread(_write, writer, rows, schema)
+        await asyncio.to_thread(_write, writer, rows)
         yield sink.take()
     writer.close()
     yield sink.take()
@@ -90,12 +87,19 @@ async def _row_groups(reader: Reader, end: int) -> AsyncIterator[list[tuple[Any,
         yield rows
 
 
-def _write(writer: Any, rows: list[tuple[Any, ...]], schema: Any) -> None:  # noqa: ANN401 - pyarrow has no types
+def _begin(sink: _Sink, scope: Scope) -> Any:  # noqa: ANN401 - pyarrow has no types
+    # 170 MB on the disk that no other command of ours needs in its memory.
+    from pyarrow.parquet import ParquetWriter  # type: ignore[import-untyped]  # noqa: PLC0415
+
+    return ParquetWriter(sink, _schema(scope), compression="zstd")
+
+
+def _write(writer: Any, rows: list[tuple[Any, ...]]) -> None:  # noqa: ANN401 - pyarrow has no types
     import pyarrow as pa  # type: ignore[import-untyped]  # noqa: PLC0415 - as above
 
-    columns = zip(zip(*rows, strict=True), schema.types, strict=True)
+    columns = zip(zip(*rows, strict=True), writer.schema.types, strict=True)
     arrays = [pa.array(column, type=of) for column, of in columns]
-    writer.write_table(pa.Table.from_arrays(arrays, schema=schema))
+    writer.write_table(pa.Table.from_arrays(arrays, schema=writer.schema))
 
 
 def _schema(scope: Scope) -> Any:  # noqa: ANN401 - pyarrow has no types
