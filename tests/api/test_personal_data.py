@@ -114,8 +114,8 @@ def test_the_vault_has_them_and_only_the_key_store_opens_it(
 
 
 def _key_store_dump(stories: Deployment) -> list[str]:
-    files = (stories.directory / "keys").iterdir()
-    return [file.read_bytes().decode("latin-1") for file in files]
+    files = (stories.directory / "keys").rglob("*")
+    return [file.read_bytes().decode("latin-1") for file in files if file.is_file()]
 
 
 def test_no_event_and_no_answer_to_an_auditor_names_a_person(
