@@ -1,8 +1,8 @@
 """OAuth 2 client credentials, as several providers want them: one token for all calls, in time.
 
 A token is fetched when the first call needs it, kept until shortly before it expires, and fetched
-once by however many calls wait. A call that is answered with 401 is sent once more with a new one:
-the provider refused it before it did anything.
+once by however many calls wait. A call that is answered with 401, or as `is_refused` knows it, is
+sent once more with a new one: the provider refused it before it did anything.
 """
 
 from __future__ import annotations
@@ -20,6 +20,10 @@ EXPIRES_EARLIER_SECONDS: Final = 30.0
 LIFETIME_SECONDS_MIN: Final = 60.0
 
 
+def _is_unauthorized(response: httpx.Response) -> bool:
+    return response.status_code == httpx.codes.UNAUTHORIZED
+
+
 class AccessToken(httpx.Auth):
     """Adds a bearer token to requests. `ask` builds the request for a new one.
 
@@ -29,8 +33,13 @@ class AccessToken(httpx.Auth):
 
     requires_response_body = True
 
-    def __init__(self, ask: Callable[[], httpx.Request]) -> None:
+    def __init__(
+        self,
+        ask: Callable[[], httpx.Request],
+        is_refused: Callable[[httpx.Response], bool] = _is_unauthorized,
+    ) -> None:
         self._ask = ask
+        self._is_refused = is_refused
         self._token = ""
         self._good_until = 0.0
         self._lock = asyncio.Lock()
@@ -46,7 +55,7 @@ class AccessToken(httpx.Auth):
                 token = self._token
             request.headers["authorization"] = f"Bearer {token}"
             response = yield request
-            if response.status_code != httpx.codes.UNAUTHORIZED or attempt > 1:
+            if not self._is_refused(response) or attempt > 1:
                 return
             if token == self._token:
                 self._good_until = 0.0

@@ -2,7 +2,7 @@
 
     Unreached     certainly not taken: no connection, or the circuit is open
     Unanswered    may have been taken: cut, timed out, or answered by a gateway with 5xx
-    Answered      the provider's own answer, whatever it says
+    Answered      the provider's own answer, whatever it says, and where it says so with 5xx too
 
 Only what the provider takes once, however often it is sent, is sent again (`repeatable`). After
 `FAILURES_MAX` calls in a row without an answer the circuit opens, and for `REST_SECONDS` nothing is
@@ -54,8 +54,15 @@ class Answered:
         return httpx.codes.is_success(self.status)
 
 
+def _is_never_own(document: Mapping[str, Any]) -> bool:  # noqa: ARG001 - the hook's
+    return False
+
+
 class HttpCalls:
-    """One provider's API. `timeout_seconds` bounds a call with all its attempts."""
+    """One provider's API. `timeout_seconds` bounds a call with all its attempts.
+
+    `is_own` says of the JSON of a 5xx that it is the provider's own answer, and no gateway's.
+    """
 
     def __init__(
         self,
@@ -64,8 +71,10 @@ class HttpCalls:
         timeout_seconds: float,
         auth: httpx.Auth | None = None,
         headers: Mapping[str, str] | None = None,
+        is_own: Callable[[Mapping[str, Any]], bool] = _is_never_own,
     ) -> None:
         self._timeout_seconds = timeout_seconds
+        self._is_own = is_own
         self._client = httpx.AsyncClient(
             base_url=url,
             auth=auth,
@@ -125,9 +134,10 @@ class HttpCalls:
             raise UnansweredError("timed_out") from None
         except httpx.HTTPError:
             raise UnansweredError("cut") from None
-        if answer.is_server_error:
-            raise UnansweredServerError(answer.status_code, _document(answer))
-        return Answered(answer.status_code, _document(answer))
+        document = _document(answer)
+        if answer.is_server_error and not self._is_own(document):
+            raise UnansweredServerError(answer.status_code, document)
+        return Answered(answer.status_code, document)
 
     async def close(self) -> None:
         """Close the connections."""

@@ -175,8 +175,14 @@ class FakeProvider(ABC):
         return charge
 
     def _live(self, charge: Charge) -> None:
-        late = charge.behaviour is Behaviour.LATE
-        time.sleep(self.late_seconds if late else self.delay_seconds)
+        match charge.behaviour:
+            case Behaviour.LATE:
+                time.sleep(self.late_seconds)
+            case Behaviour.UNANSWERED:
+                # Once nobody waits for the answer any more: else the callback would be one.
+                time.sleep(HANG_SECONDS)
+            case _:
+                time.sleep(self.delay_seconds)
         match charge.behaviour:
             case Behaviour.DECLINED:
                 charge.state = "failed"
