@@ -27,7 +27,7 @@ import structlog
 
 from api.dispatcher_desk import Desk
 from api.dispatcher_hints import HintTasks
-from api.dispatcher_payments import PaymentTasks
+from api.dispatcher_payments import LateTasks, PaymentTasks
 from api.dispatcher_payouts import PayoutTasks
 from api.dispatcher_refunds import RefundTasks
 from api.dispatcher_tasks import NOTIFICATIONS
@@ -95,6 +95,7 @@ class Dispatcher:
             "till": payments,
             "refund": RefundTasks(self._desk),
             "payout": PayoutTasks(self._desk),
+            "late": LateTasks(payments),
             "hint": HintTasks(self._desk),
         }
         self._lanes = [

@@ -8,12 +8,14 @@ A phone on which another payment's prompt is live is waited for (api/live_prompt
 is charged, and nobody is waited for. Money that is brought to a till is only waited for: the
 provider does not know of it before.
 Payments that nobody paid expire, once the provider has been asked: while it does not answer, nobody
-knows.
+knows. A day long it is asked again about an expired one, now and then (`LateTasks`): a fan may have
+answered the prompt in its last second, and the callback that says so may have been lost.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final, assert_never
 from uuid import uuid4
@@ -83,10 +85,34 @@ class PaymentTasks:
                 if payment.expires_at <= now < payment.expires_at + UNANSWERED_MAX:
                     return look_again_at
         if now >= payment.expires_at:
+            if payment.method != "till":
+                # First, since whoever expires it may be killed then.
+                await self._look_later(payment, task)
             said = desk.said(payment.id, payment.version, f"expire:{payment.id}")
             await desk.record_result(ExpirePayment(payment_id=payment.id, **said))
             return None
         return min(payment.expires_at, look_again_at)
+
+    async def look_again(self, provider: Provider, task: Task) -> datetime | None:
+        """Ask once more about a payment that has expired; when to, or None when it is over."""
+        payment: Payment = await asyncio.to_thread(self._desk.ledger.repository.get, task.stream_id)
+        if payment.state not in {*OPEN, PaymentState.EXPIRED}:
+            return None
+        now = self._desk.now()
+        looks = self._late_looks(payment)
+        if payment.state is PaymentState.EXPIRED and now >= looks[0]:
+            with contextlib.suppress(StatusUnavailableError):
+                if await self._ask(provider, payment):
+                    return None
+        return next((look for look in looks if look > now), None)
+
+    async def _look_later(self, payment: Payment, task: Task) -> None:
+        if looks := self._late_looks(payment):
+            await asyncio.to_thread(self._desk.board.look_later, task, looks[0])
+
+    def _late_looks(self, payment: Payment) -> list[datetime]:
+        seconds = self._desk.settings.late_looks_seconds
+        return [payment.expires_at + timedelta(seconds=each) for each in seconds]
 
     async def _submit(self, provider: Provider, payment: Payment) -> datetime | None:
         desk, claim = self._desk, uuid4()
@@ -197,3 +223,14 @@ class PaymentTasks:
                 **self._desk.said(payment.id, payment.version, key),
             )
         )
+
+
+class LateTasks:
+    """Looks again at payments that have expired."""
+
+    def __init__(self, payments: PaymentTasks) -> None:
+        self._payments = payments
+
+    async def step(self, provider: Provider, task: Task) -> datetime | None:
+        """Look once; when to look again, or None when it is over."""
+        return await self._payments.look_again(provider, task)

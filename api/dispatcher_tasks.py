@@ -105,6 +105,12 @@ ADD_TASKS: Final = """
         AS opened (kind, task_id, stream_id, provider, version)
     ON CONFLICT DO NOTHING
 """
+LOOK_LATER: Final = """
+    INSERT INTO dispatcher_tasks (kind, task_id, stream_id, provider, due_at)
+    SELECT 'late', task_id, stream_id, provider, %s FROM dispatcher_tasks
+    WHERE kind = %s AND task_id = %s
+    ON CONFLICT DO NOTHING
+"""
 ADD_HINTS: Final = """
     INSERT INTO dispatcher_tasks (kind, task_id, stream_id, provider, due_at)
     SELECT 'hint', inbox_id, inbox_id, provider, now() FROM inbox
@@ -198,6 +204,12 @@ class TaskBoard:
         """Turn the next batch of the log into tasks; how many events it had."""
         with self._pool.connection() as connection:
             return follow(connection, self._ledger, TRACKING, _apply)
+
+    def look_later(self, task: Task, due_at: datetime) -> None:
+        """Look again at `due_at`, by the book's time, at what this task is about to give up."""
+        due_at -= self._ledger.book_time.ahead
+        with self._pool.connection() as connection:
+            connection.execute(LOOK_LATER, (due_at, task.kind, task.task_id))
 
     def add_hints(self, providers: Sequence[str]) -> None:
         """Make a task of each callback that waits for its provider to be asked."""

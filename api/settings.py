@@ -151,6 +151,8 @@ class Settings(BaseSettings):
     status_query_seconds: float = Field(default=2.0, gt=0)
     """The sandbox is asked first so long after the submission; each later time after twice as long
     as before, at most a minute. Other providers' paces are in their adapters."""
+    late_looks_seconds: Annotated[tuple[float, ...], NoDecode] = (600, 3_600, 21_600, 86_400)
+    """Comma-separated: how long after its expiry a payment's provider is asked about it again."""
     callbacks_begin_with: Annotated[str, Field(pattern=r"^https?://[^\s?#]+[^/\s?#]$")] = (
         "http://127.0.0.1:8000/api/v1/webhooks"
     )
@@ -252,7 +254,9 @@ class Settings(BaseSettings):
                 raise ValueError("must be origins such as https://app.example.com, and never *")
         return [each for each in origins if each] if isinstance(origins, list) else origins
 
-    @field_validator("webhooks_retry_seconds", "webhooks_ports", mode="before")
+    @field_validator(
+        "late_looks_seconds", "webhooks_retry_seconds", "webhooks_ports", mode="before"
+    )
     @classmethod
     def _are_numbers(cls, text: object) -> object:
         return [each.strip() for each in text.split(",")] if isinstance(text, str) else text

@@ -328,8 +328,8 @@ class Deployment:
 
     def _start(self) -> None:
         if self._operator is not None:
-            self._operator.environment["SANDBOX_OPERATOR_CALLBACK_URL"] = (
-                f"{self.api.url}{API}/webhooks/sandbox"
+            self._operator.environment.setdefault(
+                "SANDBOX_OPERATOR_CALLBACK_URL", f"{self.api.url}{API}/webhooks/sandbox"
             )
         for process in self.processes:
             process.start()

@@ -47,6 +47,31 @@ def hurried(deploy: Callable[..., Deployment]) -> Iterator[Deployment]:
         yield running
 
 
+def test_an_expired_payment_whose_callback_was_lost_is_found_by_a_later_look(
+    deploy: Callable[..., Deployment],
+) -> None:
+    settings = {
+        "PAYMENT_EXPIRY_SECONDS": "2",
+        "STATUS_QUERY_SECONDS": "0.5",
+        "LATE_LOOKS_SECONDS": "1,8,600",
+    }
+    nowhere = {"LATE_SECONDS": "5", "CALLBACK_URL": "http://127.0.0.1:1/lost"}
+    late = deploy(**settings).add_operator(**nowhere).add_apis(1).add_dispatchers(1)
+    with late:
+        fan, creator = late.fan(), late.creator()
+        paid, unpaid = (late.pay(fan, creator, digits=digits) for digits in ("006", "003"))
+        assert late.wait_for_end(fan, paid)["state"] == "expired"
+        assert late.wait_for_end(fan, unpaid)["state"] in {"expired", "failed"}
+        wait_until(
+            lambda: late.payment(fan, paid)["state"] == "succeeded", seconds_max=30, what="paid"
+        )
+        assert late.payment(fan, paid)["late"]
+        assert late.pending(creator) == NET
+        # Nothing is looked at any more but what may still be paid.
+        left = f"SELECT count(*) FROM dispatcher_tasks WHERE task_id = '{paid}'"
+        wait_until(lambda: value(late.database, left) == 0)
+
+
 @contextmanager
 def _refusing(hurried: Deployment, topic: str) -> Iterator[None]:
     """The database refuses every event of a topic."""
