@@ -152,7 +152,9 @@ class StolenDatabase:
         rows = [event for event in events if before.get(event.position) != event]
         positions = [event.position for event in events]
         gone = {event.position for event in rows} | (before.keys() - set(positions))
-        if len(positions) > len(set(positions)):
+        versions = {(event.stream, event.version) for event in events}
+        if len(versions) < len(events):
+            # What stands in the way can be taken away, too.
             rows += [each for number, each in enumerate(events) if each in events[:number]]
             for statement in (
                 "ALTER TABLE ledger_events DROP CONSTRAINT ledger_events_pkey",
