@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from random import Random
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 import psycopg
 import pytest
+from pymerkle import InmemoryTree  # type: ignore[import-untyped]
+from pymerkle import verify_consistency as another_verify_consistency
+from pymerkle import verify_inclusion as another_verify_inclusion
 
 from ledger.application import Ledger
 from ledger.checkpoints import Checkpoint, SignedCheckpoint
@@ -36,6 +40,10 @@ if TYPE_CHECKING:
 
     from ledger.database.location import DatabaseLocation
 
+EVENTS_IN_ORDER = """
+    SELECT notification_id, originator_id, originator_version, topic, state
+    FROM ledger_events ORDER BY notification_id
+"""
 EVENTS = 1_100
 """Enough for four full tiles, and a part of a fifth."""
 
@@ -56,11 +64,7 @@ def log(database: DatabaseLocation) -> Iterator[SealedLog]:
 
 
 def _leaves(database: DatabaseLocation) -> list[bytes]:
-    found = rows(
-        database,
-        "SELECT notification_id, originator_id, originator_version, topic, state "
-        "FROM ledger_events ORDER BY notification_id",
-    )
+    found = rows(database, EVENTS_IN_ORDER)
     return [
         leaf_hash(position=row[0], stream_id=row[1], version=row[2], topic=row[3], state=row[4])
         for row in found
@@ -317,6 +321,50 @@ def test_a_later_checkpoint_is_proved_to_continue_an_earlier_one(
                 )
         with pytest.raises(NotSealedYet):
             await consistency(reader, kept[-1].size + 1)
+
+    _ask(database, play)
+
+
+def _another_tree(database: DatabaseLocation) -> InmemoryTree:
+    """A tree by another hand, over what a leaf is the hash of."""
+    tree = InmemoryTree(algorithm="sha256")
+    for position, stream, version, topic, state in rows(database, EVENTS_IN_ORDER):
+        name = topic.encode()
+        place = position.to_bytes(8, "big") + stream.bytes + version.to_bytes(8, "big")
+        named = len(name).to_bytes(4, "big") + name
+        tree.append_entry(b"HSB1" + place + named + len(state).to_bytes(4, "big") + state)
+    return tree
+
+
+def test_another_implementation_has_the_roots_and_proofs_of_a_real_log(
+    database: DatabaseLocation, log: SealedLog
+) -> None:
+    log.make([])
+    kept = [_keep(log)]
+    for count in (1, 300, 120):
+        _fill(database, count)
+        log.read_on()
+        kept.append(_keep(log))
+    another, random = _another_tree(database), Random(1)
+
+    async def play(reader: Reader) -> None:
+        for at in kept:
+            assert another.get_root(at.size) == at.root
+            for position in (1, 256, 257, at.size, *(random.randint(1, at.size) for _ in range(9))):
+                ours = await inclusion(reader, position, at.size)
+                theirs = another.prove_inclusion(position, at.size)
+                assert theirs.path == [ours.leaf, *ours.path]
+                another_verify_inclusion(ours.leaf, at.root, theirs, index=position, size=at.size)
+            for earlier in kept[: kept.index(at)]:
+                proof = await consistency(reader, earlier.size, at.size)
+                sizes, roots = (earlier.size, at.size), (earlier.root, at.root)
+                assert verify_consistency(*sizes, *roots, proof.path)
+                another_verify_consistency(
+                    *roots,
+                    another.prove_consistency(*sizes),
+                    prior_size=earlier.size,
+                    later_size=at.size,
+                )
 
     _ask(database, play)
 

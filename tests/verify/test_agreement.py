@@ -108,8 +108,8 @@ def test_both_trees_have_the_root_of_the_definition_at_every_size() -> None:
 
 
 def test_a_path_leads_to_the_root_in_the_verifier_too() -> None:
-    leaves, random = leaves_of(70), Random(1)
-    for size in range(1, 71):
+    leaves, random = leaves_of(130), Random(1)
+    for size in range(1, 131):
         nodes, root = nodes_of(leaves[:size]), tree_hash(leaves[:size])
         for index in range(size):
             path = inclusion_proof(index, size, nodes)
