@@ -77,6 +77,13 @@ class KnownOfProvider:
         refund = owner.flows.refunds.get(refund_id)
         return None if refund is None else refund_order(owner, refund)
 
+    async def refunds(self, stream_id: UUID) -> tuple[RefundOrder, ...]:
+        """All refunds and returns on a stream of this provider's."""
+        owner = await self._aggregate(stream_id)
+        if not isinstance(owner, Payment | Receipt) or owner.provider != self._provider:
+            return ()
+        return tuple(refund_order(owner, refund) for refund in owner.flows.refunds.values())
+
     async def payout(self, payout_id: UUID, attempt: int) -> PayoutInquiry | None:
         """An attempt of a payout by this provider."""
         found = await self._aggregate(payout_id)

@@ -197,6 +197,13 @@ class Known(Protocol):
     async def refund(self, stream_id: UUID, refund_id: UUID) -> RefundOrder | None:
         """A refund or a return of this provider's; None if there is none."""
 
+    async def refunds(self, stream_id: UUID) -> tuple[RefundOrder, ...]:
+        """All refunds and returns on a stream of this provider's, whatever became of them.
+
+        For a refund that the provider does not name as we do: one without a reference of the
+        provider's may be any of the same money.
+        """
+
     async def payout(self, payout_id: UUID, attempt: int) -> PayoutInquiry | None:
         """An attempt of a payout by this provider that was sent; None if there is none."""
 
