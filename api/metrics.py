@@ -81,6 +81,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._webhook_attempts = Counter(
+            "hesabu_webhook_attempts",
+            "How attempts to send a webhook ended: delivered, or why not.",
+            ("outcome",),
+            registry=self.registry,
+        )
+
     def request(self, method: str, route: str, status: int, seconds: float) -> None:
         """A request was answered; `route` is its pattern."""
         self._requests.labels(method, route, status).observe(seconds)
@@ -105,6 +112,10 @@ class Metrics:
     def callback(self, provider: str, verdict: str) -> None:
         """A callback was let in; `provider` is one that is configured."""
         self._callbacks.labels(provider, verdict).inc()
+
+    def webhook_attempt(self, outcome: str) -> None:
+        """An attempt to send a webhook ended."""
+        self._webhook_attempts.labels(outcome).inc()
 
 
 @contextmanager

@@ -35,6 +35,8 @@ class DatabaseRole(StrEnum):
     PROJECTOR = "hesabu_projector"
     CLOCK = "hesabu_clock"
     SEALER = "hesabu_sealer"
+    WEBHOOKS = "hesabu_webhooks"
+    """Sends what happened to those who asked for it: reads the log, and adds nothing to it."""
     AUDITOR = "hesabu_auditor"
     """Reads, and nothing else."""
     REBUILDER = "hesabu_rebuilder"
