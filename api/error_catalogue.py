@@ -41,6 +41,11 @@ DOORS: Final[dict[DoorCode, Door]] = {
     "invalid_json": Door(
         400, "The body is not valid JSON in UTF-8.", "Send one JSON value, at most 32 levels deep."
     ),
+    "statement_unreadable": Door(
+        400,
+        "The file is not a statement of this provider. Correct what details name.",
+        "Export it again as CSV, or say in `HESABU_STATEMENT_COLUMNS` what its columns are called.",
+    ),
     "code_wrong": Door(
         400,
         "This is not the code that was sent. 4 tries are left.",
@@ -66,6 +71,12 @@ DOORS: Final[dict[DoorCode, Door]] = {
         "There is no read model of this name.",
         "Take a name of `GET /api/v1/admin/projections`.",
     ),
+    "webhook_endpoint_not_found": Door(
+        404, "There is no such endpoint.", "Take an id of the list of the owner's endpoints."
+    ),
+    "webhook_delivery_not_found": Door(
+        404, "There is no such message.", "Take an id of the endpoint's deliveries."
+    ),
     "method_not_allowed": Door(
         405, "Method Not Allowed", "Use a method that the documentation has for this path."
     ),
@@ -90,6 +101,11 @@ DOORS: Final[dict[DoorCode, Door]] = {
     "provider_not_configured": Door(
         409, "Its provider is not configured here.", "Configure the provider, then repeat."
     ),
+    "statement_in_progress": Door(
+        409,
+        "Another statement of this provider is being read. Repeat when it is done.",
+        "Wait until the other one is answered, then repeat with the same key.",
+    ),
     "statement_too_long": Door(
         409,
         "This month has 25000 lines, and a PDF at most 5000. Ask for text/csv.",
@@ -100,6 +116,14 @@ DOORS: Final[dict[DoorCode, Door]] = {
         "This is about 250000 events, and 10000 are read while somebody waits. "
         "Ask for fewer, or run `hesabu what-if` on the server.",
         "Ask for fewer, or run the command that the message names on the server.",
+    ),
+    "too_many_webhook_endpoints": Door(
+        409, "There are 20 endpoints. Delete one first.", "Delete an endpoint, or change one."
+    ),
+    "webhook_replay_under_way": Door(
+        409,
+        "A replay is under way. Wait until it has ended.",
+        "Wait until the replay's messages are made, then repeat with a new key.",
     ),
     "body_too_large": Door(
         413, "The body may have at most 65536 bytes.", "Send less at once."

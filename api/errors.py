@@ -86,11 +86,17 @@ DoorCode = Literal[
     "projection_not_found",
     "provider_not_configured",
     "rate_limited",
+    "statement_in_progress",
     "statement_too_long",
+    "statement_unreadable",
     "too_many_events",
     "too_many_streams",
+    "too_many_webhook_endpoints",
     "unauthenticated",
     "validation_error",
+    "webhook_delivery_not_found",
+    "webhook_endpoint_not_found",
+    "webhook_replay_under_way",
 ]
 """Every code that a door answers of itself; api/error_catalogue.py says what each is about."""
 

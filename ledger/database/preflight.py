@@ -34,6 +34,16 @@ APPEND_ONLY: Final = (
     "checkpoints",
     "erasures",
     "vault_looks",
+    "provider_statements",
+    "provider_statement_parts",
+    "provider_statement_uploads",
+    "provider_statement_balances",
+    "provider_statement_lines",
+    "provider_statement_rows",
+    "provider_entries",
+    "reconciled_entries",
+    "reconciliation_items",
+    "reconciliation_decisions",
 )
 
 

@@ -37,6 +37,16 @@ APPEND_ONLY = (
     "checkpoints",
     "erasures",
     "vault_looks",
+    "provider_statements",
+    "provider_statement_parts",
+    "provider_statement_uploads",
+    "provider_statement_balances",
+    "provider_statement_lines",
+    "provider_statement_rows",
+    "provider_entries",
+    "reconciled_entries",
+    "reconciliation_items",
+    "reconciliation_decisions",
 )
 CHANGES = {
     "update": "UPDATE {table} SET {column} = {column}",
@@ -58,6 +68,16 @@ COLUMNS = {
     "checkpoints": "note",
     "erasures": "reason",
     "vault_looks": "reason",
+    "provider_statements": "rows",
+    "provider_statement_parts": "ciphertext",
+    "provider_statement_uploads": "statement_id",
+    "provider_statement_balances": "closing",
+    "provider_statement_lines": "outcome",
+    "provider_statement_rows": "line_key",
+    "provider_entries": "amount",
+    "reconciled_entries": "line_key",
+    "reconciliation_items": "why",
+    "reconciliation_decisions": "reason",
 }
 KEYS = {
     **COLUMNS,
@@ -68,6 +88,16 @@ KEYS = {
     "checkpoints": "size",
     "erasures": "erasure_id",
     "vault_looks": "look_id",
+    "provider_statements": "statement_id",
+    "provider_statement_parts": "statement_id, part",
+    "provider_statement_uploads": "scope, key",
+    "provider_statement_balances": "statement_id, currency",
+    "provider_statement_lines": "provider, line_key",
+    "provider_statement_rows": "statement_id, number, part",
+    "provider_entries": "position, line",
+    "reconciled_entries": "position, line",
+    "reconciliation_items": "item_id",
+    "reconciliation_decisions": "decision_id",
 }
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.RestrictViolation)
 """By a role's rights; or because a side of the journal is live, which a rebuilder may not touch."""

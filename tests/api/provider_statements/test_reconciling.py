@@ -1,0 +1,363 @@
+"""What becomes of each line of a statement: the same, recorded, or something for a person."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+from uuid import UUID, uuid4
+
+import pytest
+
+from api.provider_statements.explanations import explain
+from api.provider_statements.reading import UnreadableStatementError
+from ledger.commands import Claim
+from ledger.errors import IdempotencyKeyReused
+from projections.reader import Reader
+from tests.api.provider_statements.files import (
+    ADMIN,
+    Row,
+    as_csv,
+    assert_it_adds_up,
+    bring,
+    items,
+    report,
+)
+from tests.builders import (
+    GROSS,
+    initiate_payment,
+    record_submitted,
+    register_creator,
+    report_success,
+    report_without_money,
+    start_submission,
+)
+from tests.databases import rows
+from tests.invariants import assert_book_is_sound, balances
+from tests.money_builders import report_fee, request_refund
+
+if TYPE_CHECKING:
+    from api.provider_statements.reconciler import Reconciler
+    from ledger.application import Ledger
+    from ledger.database.connections import BookLocation
+    from ledger.database.location import DatabaseLocation
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+def prompted(ledger: Ledger, creator: UUID | None = None) -> tuple[UUID, UUID]:
+    """A payment that the provider was asked for, and its creator."""
+    creator = creator or uuid4()
+    payment = uuid4()
+    ledger.execute_one(register_creator(creator))
+    ledger.execute_one(initiate_payment(creator, payment_id=payment))
+    ledger.execute_one(start_submission(payment))
+    ledger.execute_one(record_submitted(payment))
+    return payment, creator
+
+
+def paid(ledger: Ledger, transaction: str, at: datetime = NOW) -> tuple[UUID, UUID]:
+    payment, creator = prompted(ledger)
+    ledger.execute_one(report_success(payment, transaction=transaction, occurred_at=at))
+    return payment, creator
+
+
+def payment_row(transaction: str, payment: UUID | None = None, amount: int = GROSS) -> Row:
+    return Row(transaction, "payment", amount, NOW, reference=str(payment or ""))
+
+
+def topics(database: DatabaseLocation, stream: UUID) -> list[str]:
+    found = rows(
+        database,
+        "SELECT topic FROM ledger_events WHERE originator_id = %s ORDER BY originator_version",
+        stream,
+    )
+    return [topic for (topic,) in found]
+
+
+def test_what_both_have_is_matched_and_nothing_is_recorded(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    paid(ledger, "T1")
+    head = ledger.recorder.max_notification_id()
+    told = report(book, bring(reconciler, as_csv([payment_row("T1")])).statement_id)
+    assert told.unexplained == 0
+    [total] = told.totals
+    assert (total.currency, total.direction, total.total) == ("KES", "in", GROSS)
+    assert (total.matched, total.recorded, total.open) == (GROSS, 0, 0)
+    assert ledger.recorder.max_notification_id() == head
+
+
+def test_a_lost_callback_is_repaired_and_when_it_comes_late_it_is_a_duplicate(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, creator = prompted(ledger)
+    statement = bring(reconciler, as_csv([payment_row("T1", payment)])).statement_id
+    told = report(book, statement)
+    assert told.unexplained == 0
+    assert told.totals[0].recorded == GROSS
+    assert topics(database, payment)[-1] == "payment.succeeded.v2"
+    [(actor, cause)] = rows(
+        database,
+        "SELECT s ->> 'actor', s ->> 'causation_id' FROM ledger_events, "
+        "LATERAL (SELECT convert_from(state, 'UTF8')::jsonb AS s) AS read "
+        "WHERE originator_id = %s ORDER BY originator_version DESC LIMIT 1",
+        payment,
+    )
+    assert (actor, cause) == (ADMIN, f"statement:{statement}")
+    late = ledger.execute_one(report_success(payment, transaction="T1"))
+    assert late.verdict == "duplicate"
+    assert balances(database)[f"creator:{creator}:pending", "KES"] == -88_400
+    assert_book_is_sound(database)
+
+
+def test_money_that_the_ledger_does_not_have_waits_in_suspense(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    told = report(book, bring(reconciler, as_csv([payment_row("T9", None, 700)])).statement_id)
+    assert told.unexplained == 0
+    assert told.totals[0].recorded == 700
+    assert balances(database)["suspense:sandbox", "KES"] == -700
+
+
+def test_a_fee_that_is_not_booked_is_recorded_and_one_that_is_booked_is_matched(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    other, _ = paid(ledger, "T2")
+    ledger.execute_one(report_fee(other, 30, fee_reference="FEE-2"))
+    file = as_csv(
+        [
+            replace(payment_row("T1", payment), fee=25),
+            payment_row("T2"),
+            Row("S-FEE", "fee", -30, NOW, related="T2"),
+        ]
+    )
+    told = report(book, bring(reconciler, file).statement_id)
+    assert told.unexplained == 0
+    [fees] = [total for total in told.totals if total.direction == "fee"]
+    assert (fees.total, fees.matched, fees.recorded) == (55, 55, 25)
+    assert balances(database)["expense:provider_fees", "KES"] == 55
+
+
+def test_a_settlement_and_a_refund_that_nobody_asked_for_are_recorded(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    file = as_csv(
+        [
+            # Newest first: the refund stands before its payment.
+            Row("S1", "settlement", -50_000, NOW),
+            Row("R1", "refund", -10_000, NOW, related="T1"),
+            payment_row("T1", payment),
+        ]
+    )
+    told = report(book, bring(reconciler, file).statement_id)
+    assert told.unexplained == 0
+    assert topics(database, payment)[-2:] == ["refund.requested.v1", "refund.succeeded.v1"]
+    assert balances(database)["bank:settlement", "KES"] == 50_000
+    assert balances(database)["provider:sandbox:collection", "KES"] == GROSS - 60_000
+    assert_book_is_sound(database)
+
+
+def test_a_refund_of_a_payment_that_the_statement_brings_later_is_tried_once_more(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("api.provider_statements.reconciler.BATCH", 1)
+    payment, _ = prompted(ledger)
+    file = as_csv([Row("R1", "refund", -10_000, NOW, related="T1"), payment_row("T1", payment)])
+    statement = bring(reconciler, file).statement_id
+    told = report(book, statement)
+    assert told.unexplained == 0
+    assert [each.state for each in items(book, statement, None)] == ["matched"]
+
+
+def test_a_refund_that_we_asked_for_is_found_by_our_reference(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    refund = uuid4()
+    ledger.execute_one(request_refund(payment, 40_000, refund_id=refund))
+    file = as_csv(
+        [
+            payment_row("T1", payment),
+            Row("R7", "refund", -40_000, NOW, reference=f"{payment}:{refund}"),
+        ]
+    )
+    told = report(book, bring(reconciler, file).statement_id)
+    assert told.unexplained == 0
+    assert topics(database, payment)[-1] == "refund.succeeded.v1"
+
+
+def test_another_amount_is_for_a_person_and_changes_nothing(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    head = ledger.recorder.max_notification_id()
+    statement = bring(reconciler, as_csv([payment_row("T1", payment, GROSS + 1)])).statement_id
+    told = report(book, statement)
+    assert told.unexplained == 1
+    assert told.totals[0].open == told.totals[0].total == GROSS + 1
+    assert told.ledger_only == []
+    [item] = items(book, statement)
+    assert item.why == "amount_differs"
+    assert (item.statement_amount, item.ledger_amount) == (GROSS + 1, GROSS)
+    assert ledger.recorder.max_notification_id() == head
+
+
+def test_another_currency_and_another_day_are_for_a_person(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    paid(ledger, "T1")
+    paid(ledger, "T2", NOW - timedelta(days=9))
+    file = as_csv([replace(payment_row("T1"), currency="ZMW"), payment_row("T2")])
+    statement = bring(reconciler, file).statement_id
+    assert {each.why for each in items(book, statement)} == {"currency_differs", "day_differs"}
+
+
+def test_what_only_the_ledger_has_is_open_until_a_later_statement_has_it(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    paid(ledger, "T1")
+    paid(ledger, "T2")
+    first = bring(reconciler, as_csv([payment_row("T1")])).statement_id
+    told = report(book, first)
+    assert told.unexplained == 1
+    [missing] = told.ledger_only
+    assert (missing.direction, missing.total, missing.open) == ("in", GROSS, GROSS)
+    [item] = items(book, first)
+    assert item.why == "ledger_only"
+    second = bring(reconciler, as_csv([payment_row("T2")])).statement_id
+    for statement in (first, second):
+        assert report(book, statement).unexplained == 0
+    assert report(book, first).ledger_only[0].matched == GROSS
+
+
+def test_a_line_of_a_kind_that_nobody_knows_is_for_a_person(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    statement = bring(reconciler, as_csv([Row("X1", "lottery", 500, NOW)])).statement_id
+    [item] = items(book, statement)
+    assert (item.why, item.kind, item.transaction) == ("unknown_kind", "other", "X1")
+
+
+def test_a_refund_of_nothing_that_is_known_is_for_a_person_with_the_reason(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    file = as_csv([Row("R1", "refund", -500, NOW, reference=str(uuid4()))])
+    [item] = items(book, bring(reconciler, file).statement_id)
+    assert (item.why, item.code) == ("statement_only", "report_disagrees")
+
+
+def test_a_second_payment_by_another_transaction_is_surplus_and_not_the_first_one(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    file = as_csv([payment_row("T2", payment), payment_row("T1", payment)])
+    told = report(book, bring(reconciler, file).statement_id)
+    assert told.unexplained == 0
+    assert topics(database, payment)[-1] == "payment.surplus_received.v1"
+
+
+def test_an_explained_item_counts_as_explained_and_the_reason_stays(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    statement = bring(reconciler, as_csv([payment_row("T1", payment, GROSS - 1)])).statement_id
+    [item] = items(book, statement)
+
+    async def say(reason: str, key: str = "k") -> bool:
+        async with Reader(book) as reader:
+            return await explain(reader, item.item_id, by=ADMIN, key=key, reason=reason)
+
+    assert asyncio.run(say("The provider rounded it.")) is False
+    assert asyncio.run(say("The provider rounded it.")) is True
+    with pytest.raises(IdempotencyKeyReused):
+        asyncio.run(say("Something else."))
+    told = report(book, statement)
+    assert_it_adds_up(told)
+    assert told.unexplained == 0
+    assert told.totals[0].explained == told.totals[0].total == GROSS - 1
+    [explained] = items(book, statement, "explained")
+    assert (explained.reason, explained.decided_by) == ("The provider rounded it.", ADMIN)
+    # Whatever file has it again, what was explained stays so.
+    bring(reconciler, as_csv([payment_row("T1", payment, GROSS - 1), payment_row("T3")]))
+    assert report(book, statement).unexplained == 0
+
+
+def test_a_line_that_says_something_else_under_the_same_name_is_for_a_person(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    file = as_csv([payment_row("T1", None, 700), payment_row("T1", None, 900)])
+    statement = bring(reconciler, file).statement_id
+    told = report(book, statement)
+    assert told.lines == 2
+    assert_it_adds_up(told)
+    assert [each.why for each in items(book, statement)] == ["contradicts"]
+    assert balances(database)["suspense:sandbox", "KES"] == -700
+    again = report(book, bring(reconciler, file).statement_id)
+    assert (again.lines, again.unexplained) == (2, 1)
+
+
+def test_opening_and_lines_are_the_closing_balance_in_either_order(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    file_rows = [
+        replace(payment_row("T1", None, 700), balance=1_700, occurred_at=NOW),
+        Row("S1", "settlement", -200, NOW + timedelta(minutes=1), balance=1_500),
+        replace(
+            payment_row("T2", None, 100),
+            fee=3,
+            balance=1_597,
+            occurred_at=NOW + timedelta(minutes=2),
+        ),
+    ]
+    for ordered in (file_rows, file_rows[::-1]):
+        told = report(book, bring(reconciler, as_csv(ordered)).statement_id)
+        [check] = told.balances
+        assert (check.opening, check.moved, check.closing) == (1_000, 597, 1_597)
+        assert check.difference == 0
+    short = report(book, bring(reconciler, as_csv([file_rows[0], file_rows[2]])).statement_id)
+    assert short.balances[0].difference == -200
+
+
+def test_a_row_that_cannot_be_read_is_for_a_person_and_the_others_count(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    good = as_csv([payment_row("T1", None, 700)])
+    bad = good + b"T2,payment,succeeded,,1.2E+05,KES,,2026-03-01T12:00:00Z,,\r\n"
+    statement = bring(reconciler, bad).statement_id
+    told = report(book, statement)
+    assert (told.statement.unreadable, told.unexplained) == (1, 1)
+    [item] = items(book, statement)
+    assert (item.why, item.code, item.row_number) == ("unreadable", "unreadable_amount", 2)
+
+
+def test_a_file_that_breaks_off_has_no_effect(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    file = as_csv([payment_row("T1", None, 700)]) + b'T2,payment,succeeded,"broken'
+    with pytest.raises(UnreadableStatementError):
+        bring(reconciler, file)
+    assert balances(database) == {}
+    assert rows(database, "SELECT count(*) FROM provider_statement_rows") == [(0,)]
+
+
+def test_a_payout_that_failed_moves_nothing_and_one_that_is_unknown_is_for_a_person(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    failed = Row("P1", "payout", -500, NOW, reference=f"{uuid4()}:1", status="failed")
+    told = report(book, bring(reconciler, as_csv([failed])).statement_id)
+    assert told.totals == []
+    assert told.unexplained == 1
+
+
+def test_a_failure_that_was_reported_before_does_not_keep_the_money_out(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = prompted(ledger)
+    ledger.execute_one(report_without_money(payment, Claim.FAILED, reason="timed_out"))
+    told = report(book, bring(reconciler, as_csv([payment_row("T1", payment)])).statement_id)
+    assert told.unexplained == 0
+    assert topics(database, payment)[-1] == "payment.succeeded.v2"
