@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from eventsourcing.application import AggregateNotFoundError
 
 from api.providers.port import PaymentInquiry, PayoutInquiry, RefundOrder
+from api.providers.transaction_names import other_of, pairs_between
 from ledger.money import Money
 from ledger.payment import Payment
 from ledger.payout import Payout
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from api.dispatcher_desk import Desk
     from ledger.flows import Refund
 
+READ_PAIRS: Final = """
+    SELECT key FROM idempotency_keys WHERE scope = %s AND key > %s AND key < %s ORDER BY key
+"""
 READ_STREAM_OF: Final = "SELECT stream_id FROM idempotency_keys WHERE scope = %s AND key = %s"
 
 
@@ -44,15 +48,24 @@ def payout_inquiry(payout: Payout, attempt: int) -> PayoutInquiry:
     )
 
 
-def refund_order(owner: Payment | Receipt, refund: Refund) -> RefundOrder:
+async def refund_order(desk: Desk, owner: Payment | Receipt, refund: Refund) -> RefundOrder:
     """A refund or a return, as its provider is asked for it and about it."""
+    transaction = refund.returns or owner.flows.paid_by[0][1]
     return RefundOrder(
         refund_id=refund.id,
         stream_id=owner.id,
-        provider_transaction=refund.returns or owner.flows.paid_by[0][1],
+        provider_transaction=transaction,
         money=refund.money,
         provider_reference=refund.provider_reference,
+        also_known_as=await asyncio.to_thread(_other_names, desk, owner.provider, transaction),
     )
+
+
+def _other_names(desk: Desk, provider: str, transaction: str) -> tuple[str, ...]:
+    key = (f"transaction:{provider}", *pairs_between(transaction))
+    with desk.board.connection() as connection:
+        pairs = connection.execute(READ_PAIRS, key).fetchall()
+    return tuple(other_of(transaction, pair) for (pair,) in pairs)
 
 
 class KnownOfProvider:
@@ -75,14 +88,15 @@ class KnownOfProvider:
         if not isinstance(owner, Payment | Receipt) or owner.provider != self._provider:
             return None
         refund = owner.flows.refunds.get(refund_id)
-        return None if refund is None else refund_order(owner, refund)
+        return None if refund is None else await refund_order(self._desk, owner, refund)
 
     async def refunds(self, stream_id: UUID) -> tuple[RefundOrder, ...]:
         """All refunds and returns on a stream of this provider's."""
         owner = await self._aggregate(stream_id)
         if not isinstance(owner, Payment | Receipt) or owner.provider != self._provider:
             return ()
-        return tuple(refund_order(owner, refund) for refund in owner.flows.refunds.values())
+        refunds = owner.flows.refunds.values()
+        return tuple([await refund_order(self._desk, owner, refund) for refund in refunds])
 
     async def payout(self, payout_id: UUID, attempt: int) -> PayoutInquiry | None:
         """An attempt of a payout by this provider."""

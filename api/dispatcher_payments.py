@@ -23,6 +23,7 @@ from uuid import uuid4
 from api.dispatcher_known import payment_inquiry
 from api.live_prompts import SECRET_NAME, fingerprint, give_back_phones, take_phone
 from api.providers.port import (
+    ABOUT_HEADER,
     Accepted,
     CannotBeAskedError,
     ChargeRequest,
@@ -48,6 +49,13 @@ if TYPE_CHECKING:
 
 UNANSWERED_MAX: Final = timedelta(hours=24)
 """How long past its expiry a payment waits for a provider that cannot be asked at the moment."""
+
+READ_DOUBT: Final = """
+    SELECT FROM inbox
+    WHERE verdict = 'parked' AND reason = 'cannot_be_confirmed' AND provider = %s
+      AND headers ->> %s = %s
+    LIMIT 1
+"""
 
 UNPAID_STILL: Final = frozenset({Claim.PENDING, Claim.AUTHORISED})
 
@@ -200,9 +208,17 @@ class PaymentTasks:
             # It never got the request: it can be asked by our reference, and the call has ended.
             await self._fail(provider, payment, "never_received")
             return True
+        if report.claim is Claim.SUCCEEDED and await asyncio.to_thread(self._is_in_doubt, payment):
+            # What a callback said of it could not be confirmed: a person decides what came.
+            return False
         if report.claim is not Claim.PENDING:
             await self._report(payment, report)
         return report.claim not in UNPAID_STILL
+
+    def _is_in_doubt(self, payment: Payment) -> bool:
+        about = (payment.provider, ABOUT_HEADER, str(payment.id))
+        with self._desk.board.connection() as connection:
+            return connection.execute(READ_DOUBT, about).fetchone() is not None
 
     async def _fail(self, provider: Provider, payment: Payment, reason: str) -> None:
         report = ProviderReport(

@@ -66,7 +66,7 @@ class RefundTasks:
             await self._unknown(owner, refund, "no_result_recorded")
         look_again_at = now + desk.pause(provider.polling, task.tries)
         try:
-            report = await provider.refund_status(refund_order(owner, refund))
+            report = await provider.refund_status(await refund_order(desk, owner, refund))
         except (StatusUnavailableError, CannotBeAskedError):
             return look_again_at
         if report is None:
@@ -91,7 +91,8 @@ class RefundTasks:
         )
         if outcome.error is not None:
             return desk.now() + timedelta(seconds=desk.deadline_seconds)
-        result = await desk.in_time(provider.refund(refund_order(owner, refund)))
+        order = await refund_order(desk, owner, refund)
+        result = await desk.in_time(provider.refund(order))
         match result:
             case Accepted(provider_reference):
                 await desk.record_result(

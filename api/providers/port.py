@@ -11,7 +11,7 @@ money; the dispatcher lets the adapter `confirm` it by asking the provider with 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
         RefundReport,
     )
     from ledger.money import Money
+
+
+ABOUT_HEADER: Final = "hesabu-about"
+"""Among the headers that are kept of a hint: the stream that it is about, if an adapter adds it. A
+payment of which a hint waits for a person is not paid by a query that does not say how much came.
+"""
 
 
 class BadSignatureError(Exception):
@@ -124,6 +130,9 @@ class RefundOrder:
     money: Money
     provider_reference: str | None = None
     """The provider's own of this refund, once it has answered."""
+    also_known_as: tuple[str, ...] = ()
+    """Other names of `provider_transaction`, as far as they were paired with it
+    (api/providers/transaction_names.py)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

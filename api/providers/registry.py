@@ -10,13 +10,15 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
+from api.providers import flutterwave
+from api.providers import daraja
 from api.providers.port import Polling, Provider
 from api.providers.sandbox import Sandbox
 from api.settings import Settings
 
 SECRET_BYTES_MIN: Final = 24
 
-ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = ()
+ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (flutterwave.configured,)
 """Of real providers, in the order in which they are told to people."""
 
 
