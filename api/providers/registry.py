@@ -10,7 +10,6 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
-from api.providers import flutterwave
 from api.providers import daraja
 from api.providers.port import Polling, Provider
 from api.providers.sandbox import Sandbox
@@ -18,7 +17,7 @@ from api.settings import Settings
 
 SECRET_BYTES_MIN: Final = 24
 
-ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (flutterwave.configured,)
+ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (daraja.configured,)
 """Of real providers, in the order in which they are told to people."""
 
 

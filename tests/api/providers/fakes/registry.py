@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.api.providers.fakes.daraja import FakeDaraja
+
 if TYPE_CHECKING:
     from tests.api.providers.fake import FakeProvider
 
-FAKES: Final[tuple[type[FakeProvider], ...]] = ()
+FAKES: Final[tuple[type[FakeProvider], ...]] = (FakeDaraja,)
