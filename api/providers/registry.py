@@ -10,14 +10,17 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
-from api.providers import daraja
+from api.providers import daraja, flutterwave
 from api.providers.port import Polling, Provider
 from api.providers.sandbox import Sandbox
 from api.settings import Settings
 
 SECRET_BYTES_MIN: Final = 24
 
-ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (daraja.configured,)
+ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (
+    daraja.configured,
+    flutterwave.configured,
+)
 """Of real providers, in the order in which they are told to people."""
 
 

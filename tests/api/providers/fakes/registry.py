@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from tests.api.providers.fakes.daraja import FakeDaraja
+from tests.api.providers.fakes.flutterwave import FakeFlutterwave
 
 if TYPE_CHECKING:
     from tests.api.providers.fake import FakeProvider
 
-FAKES: Final[tuple[type[FakeProvider], ...]] = (FakeDaraja,)
+FAKES: Final[tuple[type[FakeProvider], ...]] = (
+    FakeDaraja,
+    FakeFlutterwave,
+)
