@@ -19,7 +19,7 @@ from api.one_time_codes import SECRET_NAME as CODES_SECRET
 from api.one_time_codes import OneTimeCodes
 from api.pay_links import SECRET_NAME as LINKS_SECRET
 from api.pay_links import PayLinks
-from api.providers.port import Accepted
+from api.providers.port import Accepted, Polling
 from api.settings import Settings
 from ledger.application import Ledger
 from ledger.commands import Claim, ProviderReport
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from api.dispatcher_tasks import Task
     from api.notifications.port import Message
     from api.pay_links import PayLink
-    from api.providers.port import ChargeRequest, Initiation, PromptRequest
+    from api.providers.port import ChargeRequest, Initiation, PaymentInquiry, PromptRequest
     from ledger.key_store import KeyStore
     from ledger.recorder import Head
     from tests.projections import histories
@@ -71,6 +71,7 @@ class Operator:
     """Takes every prompt and charge, and says of each that nobody has answered yet."""
 
     name = PROVIDER
+    polling = Polling(first_seconds=2.0)
 
     def __init__(self) -> None:
         self.prompted: list[PromptRequest] = []
@@ -84,7 +85,8 @@ class Operator:
         self.charged.append(request)
         return Accepted("op_1")
 
-    async def status(self, payment_id: UUID) -> ProviderReport:
+    async def status(self, inquiry: PaymentInquiry) -> ProviderReport:
+        payment_id = inquiry.payment_id
         return ProviderReport(provider=PROVIDER, payment_id=payment_id, claim=Claim.PENDING)
 
 
