@@ -41,6 +41,10 @@ class UnreadableStatementError(ValueError):
         self.column = column
 
 
+class BrokenTableError(UnreadableStatementError):
+    """The file is no table by this delimiter, or no table at all."""
+
+
 class Row(NamedTuple):
     """A row by its number in the file, the header being before the first."""
 
@@ -70,21 +74,38 @@ def plain(name: str) -> str:
 def read_table(source: Source, mapping: StatementMapping) -> tuple[Header, Iterator[Row]]:
     """The header and the rows under it. Raises `UnreadableStatementError`, also while iterating."""
     encoding = _encoding(source)
+    broken: UnreadableStatementError | None = None
     for delimiter in DELIMITERS:
         rows = _rows(source, encoding, delimiter)
-        for cells in islice(rows, ROWS_BEFORE_HEADER_MAX):
-            header = _header(cells, mapping)
-            if header is not None:
-                return header, _below(rows, header)
-    raise UnreadableStatementError(
+        try:
+            header = _first_header(rows, mapping)
+        except BrokenTableError as error:
+            # By another delimiter its quotes may stand where quotes stand.
+            broken = error
+            continue
+        if header is not None:
+            return header, _below(rows, header)
+    raise broken or UnreadableStatementError(
         "has no header with the columns of this provider's statement: "
-        f"{', '.join(names[0] for names in _needed(mapping))}"
+        f"{', '.join(names[0] for names in _ways_to_tell(mapping)[0])}"
     )
 
 
-def _needed(mapping: StatementMapping) -> list[tuple[str, ...]]:
-    moved = mapping.amount or mapping.paid_in
-    return [columns for columns in (mapping.time, moved, mapping.withdrawn) if columns]
+def _first_header(rows: Iterator[list[str]], mapping: StatementMapping) -> Header | None:
+    for cells in islice(rows, ROWS_BEFORE_HEADER_MAX):
+        if (header := _header(cells, mapping)) is not None:
+            return header
+    return None
+
+
+def _ways_to_tell(mapping: StatementMapping) -> list[tuple[tuple[str, ...], ...]]:
+    """The columns that are needed: with one amount, or one for each way."""
+    ways: list[tuple[tuple[str, ...], ...]] = []
+    if mapping.amount:
+        ways.append((mapping.time, mapping.amount))
+    if mapping.paid_in and mapping.withdrawn:
+        ways.append((mapping.time, mapping.paid_in, mapping.withdrawn))
+    return ways
 
 
 def _header(cells: list[str], mapping: StatementMapping) -> Header | None:
@@ -94,7 +115,9 @@ def _header(cells: list[str], mapping: StatementMapping) -> Header | None:
         if name:
             places.setdefault(name, place)
     header = Header(places, tuple(cell.strip() for cell in cells))
-    if any(header.place(*columns) is None for columns in _needed(mapping)):
+    if not any(
+        all(header.place(*columns) is not None for columns in way) for way in _ways_to_tell(mapping)
+    ):
         return None
     _refuse_repeated(names, header, mapping)
     return header
@@ -169,9 +192,7 @@ def _rows(source: Source, encoding: str, delimiter: str) -> Iterator[list[str]]:
     try:
         yield from csv.reader(_physical_lines(text), delimiter=delimiter, strict=True)
     except csv.Error:
-        raise UnreadableStatementError("has a quote that is not closed, or a cell too long") from (
-            None
-        )
+        raise BrokenTableError("has a quote that is not closed, or a cell too long") from None
     except UnicodeError:
         raise UnreadableStatementError("is not text in one encoding") from None
 
