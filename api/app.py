@@ -17,7 +17,7 @@ from api.doors import Doors
 from api.erasures import erasures_of
 from api.errors import install_error_handlers
 from api.event_streams import EventStreams
-from api.examples import add_examples
+from api.examples import add_examples, operations
 from api.key_sets import FileKeySet, KeySet, UrlKeySet
 from api.metrics import Metrics, served
 from api.middleware import RequestContext
@@ -57,7 +57,9 @@ from api.routers import (
     payment_events,
     payout_decisions,
     payouts,
+    platform_webhook_endpoints,
     proofs,
+    provider_statements,
     read_models,
     refunds,
     searches,
@@ -72,12 +74,18 @@ from api.routers import (
     tiers,
     token_revocations,
     vault_looks,
+    webhook_deliveries,
+    webhook_endpoints,
     webhooks,
 )
 from api.settings import Environment
 from api.signing_keys import receipt_signers
 from api.token_revocations import TokenRevocations
 from api.tokens import development_key_set
+from api.webhooks_out.deliveries import WebhookDeliveries
+from api.webhooks_out.documentation import document_messages
+from api.webhooks_out.endpoints import WebhookEndpoints
+from api.webhooks_out.guard import Guard
 from ledger.application import Ledger
 from ledger.database.preflight import check_database
 from ledger.database.roles import DatabaseRole
@@ -123,10 +131,9 @@ class _Api(FastAPI):
         if self.openapi_schema is not None:
             return self.openapi_schema
         document = super().openapi()
-        for methods in document["paths"].values():
-            for operation in methods.values():
-                if "HTTPValidationError" in str(operation["responses"].get("422")):
-                    del operation["responses"]["422"]
+        for operation in operations(document):
+            if "HTTPValidationError" in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)
         add_examples(document)
@@ -153,6 +160,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.settings = settings
     install_error_handlers(app)
+    document_messages(app)
     app.include_router(health.routes)
     # Where the links in messages lead to.
     app.include_router(pay_links.routes)
@@ -184,6 +192,7 @@ def create_app(settings: Settings) -> FastAPI:
         standing,
         suspense,
         inbox,
+        provider_statements,
         books,
         coverage,
         read_models,
@@ -195,6 +204,9 @@ def create_app(settings: Settings) -> FastAPI:
         token_revocations,
         erasures,
         vault_looks,
+        webhook_endpoints,
+        platform_webhook_endpoints,
+        webhook_deliveries,
         webhooks,
     ):
         app.include_router(part.routes, prefix=API)
@@ -215,6 +227,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         RequestContext,
         body_bytes_max=settings.body_bytes_max,
+        larger={f"{API}{provider_statements.STATEMENTS}/": settings.statement_bytes_max},
         metrics=app.state.metrics,
         over_tls=settings.environment is Environment.PRODUCTION,
     )
@@ -255,6 +268,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         opened.callback(ledger.close)
         follower = Follower(book, reader)
         opened.push_async_callback(follower.close)
+        endpoints = WebhookEndpoints(
+            door_tables,
+            key_store,
+            endpoints_max=settings.webhooks_endpoints_max,
+            overlap_seconds=settings.webhooks_secret_overlap_seconds,
+        )
         payments = Payments(reader)
         aggregates = Aggregates(reader)
         app.state.doors = Doors(
@@ -302,6 +321,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             ),
             access_records=AccessRecords(door_tables),
             door_tables=door_tables,
+            webhook_guard=Guard(
+                ports=settings.webhooks_ports, allow_loopback=settings.webhooks_allow_loopback
+            ),
+            webhook_endpoints=endpoints,
+            webhook_deliveries=WebhookDeliveries(door_tables, endpoints),
             providers=providers,
             fingerprint_secret=key_store.secret("idempotency_fingerprint"),
             reference_secret=key_store.secret("manual_references"),

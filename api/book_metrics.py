@@ -36,6 +36,18 @@ TASKS: Final = """
         clock_timestamp() - min(due_at)), 0), 0)::float8
     FROM dispatcher_tasks GROUP BY provider
 """
+WEBHOOK_MESSAGES: Final = """
+    SELECT state, count(*) FROM webhook_messages WHERE state IN ('waiting', 'dead') GROUP BY state
+"""
+WEBHOOK_OLDEST: Final = """
+    SELECT coalesce(extract(epoch FROM now() - min(webhook_messages.created_at)), 0)::float8
+    FROM webhook_messages JOIN webhook_endpoints USING (endpoint_id)
+    WHERE webhook_messages.state = 'waiting' AND webhook_endpoints.state = 'enabled'
+"""
+WEBHOOK_ENDPOINTS: Final = """
+    SELECT state, coalesce(reason, ''), count(*) FROM webhook_endpoints
+    WHERE state <> 'deleted' GROUP BY 1, 2
+"""
 ASK_SHORTLY: Final = "SET statement_timeout = '3s'"
 
 Part = Callable[[psycopg.Connection[Any]], list[GaugeMetricFamily]]
@@ -136,5 +148,31 @@ def of_tasks(connection: psycopg.Connection[Any]) -> list[GaugeMetricFamily]:
     return [waiting, oldest]
 
 
+def of_webhooks(connection: psycopg.Connection[Any]) -> list[GaugeMetricFamily]:
+    """What is to be sent to endpoints, since when, and to whom nothing is sent."""
+    messages = GaugeMetricFamily(
+        "hesabu_webhook_messages",
+        "Webhooks that wait to be sent, or that were given up and wait for a person.",
+        labels=("state",),
+    )
+    oldest = GaugeMetricFamily(
+        "hesabu_webhook_oldest_waiting_seconds",
+        "How long the webhook has waited that waits longest for an endpoint that is enabled.",
+    )
+    endpoints = GaugeMetricFamily(
+        "hesabu_webhook_endpoints",
+        "Endpoints of webhooks, by state and by why they are disabled.",
+        labels=("state", "reason"),
+    )
+    for state, count in connection.execute(WEBHOOK_MESSAGES).fetchall():
+        messages.add_metric([state], count)
+    row = connection.execute(WEBHOOK_OLDEST).fetchone()
+    oldest.add_metric([], 0.0 if row is None else row[0])
+    for state, reason, count in connection.execute(WEBHOOK_ENDPOINTS).fetchall():
+        endpoints.add_metric([state, reason], count)
+    return [messages, oldest, endpoints]
+
+
 OF_API: Final = (of_log, of_suspense, of_inbox)
 OF_DISPATCHER: Final = (of_tasks,)
+OF_WEBHOOKS: Final = (of_webhooks,)

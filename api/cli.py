@@ -39,6 +39,7 @@ from api.posting_rules import posting_rules
 from api.projection_commands import projection_commands, set_up
 from api.projector_process import project
 from api.providers.registry import providers_of
+from api.reconcile_command import add_reconcile_command
 from api.replay_command import replay_and_report
 from api.sandbox_operator.__main__ import main as operate
 from api.seal_memory import UnreadableMemoryError
@@ -47,6 +48,7 @@ from api.serving import serve as serve_http
 from api.settings import Settings
 from api.signing_keys import SigningKeysError, checkpoint_signers, receipt_signers
 from api.tokens import NotInProductionError, issue_token
+from api.webhooks_out.serving import send_webhooks
 from ledger.application import Ledger
 from ledger.database.binaries import PostgresUnavailable
 from ledger.database.location import InvalidDatabaseUrl
@@ -107,6 +109,15 @@ def projector() -> None:
     configure_logging(settings.log_level)
     _refuse_unsafe(settings, DatabaseRole.PROJECTOR)
     project(settings)
+
+
+@app.command()
+def webhooks() -> None:
+    """Send what happened to the endpoints that creators and the platform have registered."""
+    settings = _settings()
+    configure_logging(settings.log_level)
+    _refuse_unsafe(settings, DatabaseRole.WEBHOOKS)
+    asyncio.run(send_webhooks(settings))
 
 
 @app.command()
@@ -287,6 +298,7 @@ def _refuse_unsafe(settings: Settings, role: DatabaseRole) -> None:
 app.add_typer(projection_commands(_settings), name="projections")
 add_explain_commands(app, _settings)
 add_erase_commands(app, _settings)
+add_reconcile_command(app, _settings)
 
 
 async def _dispatch(settings: Settings) -> None:

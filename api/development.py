@@ -1,7 +1,7 @@
 """`hesabu dev`: the whole of Hesabu in one terminal, stopped by one Ctrl-C.
 
 The embedded database (unless DATABASE_URL names another), the sandbox operator, one API process,
-one dispatcher, one clock, one projector and one sealer, each a process of its own that talks to the
+one dispatcher, one clock, one projector, one sealer and one sender of webhooks, each a process of its own that talks to the
 others over HTTP and the database.
 """
 
@@ -102,6 +102,7 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
         environment.setdefault(name, text)
     if settings.environment is Environment.DEVELOPMENT:
         environment.setdefault("HESABU_TIME_MAY_RUN_AHEAD", "true")
+        environment.setdefault("HESABU_WEBHOOKS_ALLOW_LOOPBACK", "true")
     environment["HESABU_DATA_DIRECTORY"] = str(settings.data_directory)
     environment["SANDBOX_OPERATOR_CALLBACK_URL"] = f"{base_url}/api/v1/webhooks/sandbox"
     processes = stack.enter_context(_processes(settings, environment))
@@ -111,6 +112,7 @@ def _start(settings: Settings, stack: ExitStack, stopped: threading.Event) -> tu
     processes.start("dispatcher")
     processes.start("clock")
     processes.start("projector")
+    processes.start("webhooks")
     processes.start(SEALER)
     _wait_until_ready(base_url, processes, stopped)
     return base_url, processes

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from api.receipts import Receipts
     from api.settings import Settings
     from api.token_revocations import TokenRevocations
+    from api.webhooks_out.deliveries import WebhookDeliveries
+    from api.webhooks_out.endpoints import WebhookEndpoints
+    from api.webhooks_out.guard import Guard
     from ledger.application import Ledger
     from ledger.erasures import Erasures
     from ledger.key_store import KeyStore
@@ -82,6 +85,9 @@ class Doors:
     access_records: AccessRecords
     door_tables: Reader
     """Connections of their own for what the doors keep: these three, and lists of it."""
+    webhook_guard: Guard
+    webhook_endpoints: WebhookEndpoints
+    webhook_deliveries: WebhookDeliveries
     providers: Mapping[str, Provider]
     fingerprint_secret: bytes = field(repr=False)
     reference_secret: bytes = field(repr=False)

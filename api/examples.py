@@ -146,6 +146,6 @@ def contents(document: dict[str, Any]) -> Iterator[tuple[dict[str, Any], str]]:
 
 
 def operations(document: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Every operation."""
-    for methods in document["paths"].values():
+    """Every operation: what is asked of us, and what we send."""
+    for methods in (*document["paths"].values(), *document.get("webhooks", {}).values()):
         yield from methods.values()

@@ -17,6 +17,7 @@ def _id(number: int) -> str:
 FAN, CREATOR, PAYMENT, SUBSCRIPTION, INVOICE, TIER = map(_id, range(1, 7))
 DESTINATION, PAYOUT, PROPOSAL, REFUND, STREAM, ADMIN = map(_id, range(7, 13))
 ANOTHER_ADMIN, HOLD, CONFIRMATION, FACT, CALLBACK, REBUILD = map(_id, range(13, 19))
+ENDPOINT: Final = _id(24)
 
 AVAILABLE: Final = f"creator:{CREATOR}:available"
 MOVED: Final = [
@@ -54,6 +55,9 @@ IDS: Final[dict[str, Any]] = {
     "subscription_id": SUBSCRIPTION,
     "supporter_id": FAN,
     "tier_id": TIER,
+    "credit_note_id": _id(23),
+    "endpoint_id": ENDPOINT,
+    "run": ENDPOINT,
     "id": _id(21),
     "AccessRecordData.id": 1,
     "RevocationData.id": 1,
@@ -90,6 +94,20 @@ IDS: Final[dict[str, Any]] = {
     "SubscriptionData.id": SUBSCRIPTION,
     "SubscriptionSummaryData.id": SUBSCRIPTION,
     "TierData.id": TIER,
+    "EndpointData.id": ENDPOINT,
+    "EndpointWithSecretData.id": ENDPOINT,
+    "PaymentShape.id": PAYMENT,
+    "PaymentShape.fan_id": None,
+    "PaymentShape.subscription_id": None,
+    "PayoutShape.id": PAYOUT,
+    "RefundShape.id": REFUND,
+    "SubscriptionShape.id": SUBSCRIPTION,
+    "SubscriptionShape.fan_id": None,
+    "InvoiceShape.id": INVOICE,
+    "CreatorShape.id": CREATOR,
+    "DestinationShape.id": DESTINATION,
+    "HoldShape.id": HOLD,
+    "TierShape.id": TIER,
     "EntitlementData.subscription_id": SUBSCRIPTION,
     "EntitlementData.tier_id": TIER,
 }

@@ -18,6 +18,8 @@ from uuid_utils import uuid7
 from api.errors import ApiError, error_response
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from api.metrics import Metrics
@@ -56,13 +58,19 @@ class RequestContext:
     """Gives each request its ids, answers them in headers, and logs the outcome."""
 
     def __init__(
-        self, app: ASGIApp, *, body_bytes_max: int, metrics: Metrics, over_tls: bool
+        self,
+        app: ASGIApp,
+        *,
+        body_bytes_max: int,
+        larger: Mapping[str, int],
+        metrics: Metrics,
+        over_tls: bool,
     ) -> None:
         self._app = app
         self._headers = [*SECURITY_HEADERS, *([STRICT_TRANSPORT] if over_tls else [])]
         self._metrics = metrics
         self._body_bytes_max = body_bytes_max
-        self._too_large = f"The body may have at most {body_bytes_max} bytes."
+        self._larger = larger
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -89,18 +97,20 @@ class RequestContext:
             await send(message)
 
         received = 0
+        bytes_max = self._bytes_max(scope)
+        too_large = f"The body may have at most {bytes_max} bytes."
 
         async def receive_bounded() -> Message:
             nonlocal received
             message = await receive()
             received += len(message.get("body", b""))
-            if received > self._body_bytes_max:
-                raise ApiError(413, "body_too_large", self._too_large)
+            if received > bytes_max:
+                raise ApiError(413, "body_too_large", too_large)
             return message
 
         try:
-            if _declared_bytes(scope) > self._body_bytes_max:
-                refusal = error_response(Request(scope), 413, "body_too_large", self._too_large)
+            if _declared_bytes(scope) > bytes_max:
+                refusal = error_response(Request(scope), 413, "body_too_large", too_large)
                 await refusal(scope, receive, send_with_id)
             else:
                 await self._app(scope, receive_bounded, send_with_id)
@@ -122,6 +132,14 @@ class RequestContext:
                     status=status,
                     milliseconds=round(seconds * 1000, 2),
                 )
+
+    def _bytes_max(self, scope: Scope) -> int:
+        """Files have a bound of their own: by the beginning of their path."""
+        path = scope["path"]
+        return next(
+            (size for begin, size in self._larger.items() if path.startswith(begin)),
+            self._body_bytes_max,
+        )
 
 
 def _declared_bytes(scope: Scope) -> int:

@@ -49,7 +49,7 @@ class EndpointChangeData(BaseModel):
     recorded_at: AwareDatetime
     endpoint_id: UUID
     creator_id: UUID | None
-    actor: str
+    actor: str = Field(examples=["creator:00000000-0000-4000-8000-000000000002"])
     change: str = Field(examples=["created"])
     url: str | None = Field(examples=["https://hooks.example.com/hesabu"])
     types: list[str] | None = Field(examples=[["*"]])

@@ -105,6 +105,7 @@ def _document(app: FastAPI, type_name: str, description: str) -> None:
         receive,
         methods=["POST"],
         name=type_name,
+        operation_id=f"webhook_{type_name.replace('.', '_')}",
         summary=type_name,
         description=description,
         tags=["webhooks out"],

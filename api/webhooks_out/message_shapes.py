@@ -7,7 +7,7 @@ the id that their list of supporters has, the platform's the fan's own id too.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 from uuid import UUID
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
@@ -34,7 +34,7 @@ class PaymentShape(Shape):
     """A payment. `fan_id` is for the platform's endpoints, and null for a creator's."""
 
     id: UUID
-    state: str
+    state: str = Field(examples=["succeeded"])
     creator_id: UUID
     supporter_id: UUID
     fan_id: UUID | None
@@ -54,7 +54,7 @@ class RefundShape(Shape):
     """A refund; `legs` are what it takes back of each part."""
 
     id: UUID
-    state: str
+    state: str = Field(examples=["succeeded"])
     origin: Literal["creator", "admin", "provider"]
     money: Money
     legs: SplitShape
@@ -71,7 +71,7 @@ class DisputeShape(Shape):
     """A dispute: `held` of the creator's part is held, `lost` minor units are gone."""
 
     dispute: str
-    state: str
+    state: str = Field(examples=["open"])
     round: int
     money: Money | None
     held: int
@@ -108,7 +108,7 @@ class PayoutShape(Shape):
     """A payout; `money` is its gross."""
 
     id: UUID
-    state: str
+    state: str = Field(examples=["paid"])
     creator_id: UUID
     destination_id: UUID
     money: Money
@@ -129,7 +129,7 @@ class SubscriptionShape(Shape):
     """A subscription. `fan_id` is for the platform's endpoints, and null for a creator's."""
 
     id: UUID
-    state: str
+    state: str = Field(examples=["active"])
     creator_id: UUID
     supporter_id: UUID
     fan_id: UUID | None
@@ -193,7 +193,7 @@ class ScheduleShape(Shape):
     """When everything available is paid out by itself; no interval: when asked for."""
 
     interval: Literal["weekly", "monthly"] | None
-    day: int
+    day: int = Field(examples=[1])
     destination_id: UUID | None
     minimum: int
 
@@ -225,7 +225,7 @@ class Place(Shape):
 
     position: int
     stream_id: UUID
-    stream_version: int
+    stream_version: int = Field(examples=[3])
     creator_id: UUID | None
     occurred_at: AwareDatetime
 
@@ -332,26 +332,3 @@ class TestEvent(Shape):
     """Nothing happened: somebody wanted to see whether it arrives."""
 
     endpoint_id: UUID
-
-
-AnyEvent = (
-    PaymentEvent
-    | RefundWishEvent
-    | CreditedTimeEvent
-    | ParkedEvent
-    | RefundEvent
-    | DisputeEvent
-    | PayoutEvent
-    | SubscriptionEvent
-    | InvoiceEvent
-    | CreatorEvent
-    | DestinationEvent
-    | HoldEvent
-    | DebtEvent
-    | ScheduleEvent
-    | TierEvent
-    | DocumentEvent
-    | TestEvent
-)
-
-PublicType = Annotated[str, Field(examples=["payment.succeeded"])]
