@@ -14,6 +14,7 @@ publish, it does not sign, and tries again. Two of them over one log sign the sa
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 import time
@@ -43,6 +44,8 @@ logger = structlog.get_logger()
 POLL_SECONDS: Final = 0.2
 SEAL_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 2.0
+NICENESS: Final = 5
+"""Where there are too few cores, payments go first; of one it needs a small part."""
 
 MEMORY: Final = "this sealer's memory"
 PUBLICATION: Final = "the publication"
@@ -185,5 +188,6 @@ def seal(settings: Settings, *, recheck: bool = False) -> None:
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sealer.stop())
+    os.nice(NICENESS)
     with served(Metrics(), settings):
         sealer.run()
