@@ -51,10 +51,13 @@ class AccessToken(httpx.Auth):
         for attempt in (1, 2):
             async with self._lock:
                 if time.monotonic() >= self._good_until:
-                    self._read((yield self._ask()))
+                    answer = yield self._ask()
+                    await answer.aread()
+                    self._read(answer)
                 token = self._token
             request.headers["authorization"] = f"Bearer {token}"
             response = yield request
+            await response.aread()
             if not self._is_refused(response) or attempt > 1:
                 return
             if token == self._token:

@@ -20,7 +20,7 @@ import httpx
 import uvicorn
 from starlette.applications import Starlette
 
-from api.providers.port import Delivery
+from api.providers.port import Accepted, Delivery, PromptRequest
 from tests.api.processes import free_port, wait_until
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from starlette.routing import Route
 
     from api.providers.port import Provider
+    from ledger.money import Money
     from tests.api.deployment import Deployment, Person
 
 HANG_SECONDS: Final = 4.0
@@ -142,6 +143,19 @@ class FakeProvider(ABC):
         )
         assert answer.status_code == httpx.codes.ACCEPTED, answer.text
         return str(answer.json()["data"]["id"])
+
+    async def begin(self, adapter: Provider, payment_id: UUID, money: Money) -> str:
+        """Let an adapter ask for money, of which nothing is called back; the provider's name."""
+        answer = await adapter.initiate(
+            PromptRequest(
+                payment_id=payment_id,
+                phone=self.phone(Behaviour.SILENT),
+                money=money,
+                expires_in_seconds=300,
+            )
+        )
+        assert isinstance(answer, Accepted), answer
+        return answer.provider_reference
 
     def amount(self) -> int:
         """Minor units that this provider takes exactly."""
