@@ -93,8 +93,8 @@ def refund_note(order: RefundOrder) -> str:
 
 
 def refund_of_note(note: object) -> RefundName | None:
-    """The refund of ours that a note is of, if it is one."""
-    stream, _, refund = str(note).partition(":")
+    """The refund of ours that a note is of, if it is one; a provider may have added words."""
+    stream, _, refund = str(note).partition(" ")[0].partition(":")
     stream_id, refund_id = our_id(stream), our_id(refund)
     if stream_id is None or refund_id is None:
         return None
