@@ -3,7 +3,8 @@
 Limits are written as the `limits` library reads them: `10/minute;60/hour`. Reads are counted in
 each process; what writes is counted where the setting says, in each process too or in the
 database, for all of them together. Nothing that a caller can choose is counted by: an address is
-the connection's, or what a proxy that we trust (`HESABU_TRUSTED_PROXIES`) says of it.
+the connection's, or what a proxy that we trust (`HESABU_TRUSTED_PROXIES`) says of it. Of IPv6
+it is the /64 that counts.
 
 Callbacks of providers are not limited: one that is refused is money that comes later.
 """
@@ -14,6 +15,7 @@ import hashlib
 import hmac
 import math
 import time
+from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import structlog
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 logger = structlog.get_logger()
 
+SUBSCRIBER_BITS: Final = 64
 TOO_OFTEN: Final = "You ask too often. Wait as many seconds as Retry-After says, then try again."
 
 
@@ -73,7 +76,7 @@ class RateLimits:
 
     async def unknown_caller(self, request: Request) -> None:
         """Count a request without a right token, or by a link. Raises 429."""
-        address = "unknown" if request.client is None else request.client.host
+        address = "unknown" if request.client is None else network_of(request.client.host)
         await _count(self._reads, self._of_address, "anonymous", address)
 
     async def phone(self, phone: str) -> None:
@@ -85,6 +88,19 @@ class RateLimits:
         """Count a prompt by a pay-now link. Raises 429 or 503."""
         items = self._of_class[RateClass.PROMPT]
         await _count(self._writes, items, "pay_link", str(subscription_id))
+
+
+def network_of(address: str) -> str:
+    """Whose an address is: of IPv6 the /64, all of which one subscriber has (RFC 6177)."""
+    try:
+        read = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if read.version == 4:  # noqa: PLR2004 - IPv4
+        return str(read)
+    if (mapped := read.ipv4_mapped) is not None:
+        return str(mapped)
+    return str(ip_network((read, SUBSCRIBER_BITS), strict=False))
 
 
 async def _count(

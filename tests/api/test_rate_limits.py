@@ -12,6 +12,7 @@ import pytest
 
 from api.auth import Role
 from api.rate_limit_storages import LocalWindows, SharedWindows
+from api.rate_limits import network_of
 from api.settings import Settings
 from ledger.database.connections import BookLocation
 from ledger.database.location import DatabaseLocation
@@ -113,6 +114,22 @@ def test_a_service_has_limits_of_its_own(limited: Deployment) -> None:
     statuses = [limited.api.send(service, "GET", path).status_code for _ in range(41)]
     assert 429 not in statuses[:40]
     assert statuses[40] == 429
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.9", "203.0.113.9"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("::ffff:203.0.113.9", "203.0.113.9"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("testclient", "testclient"),
+    ],
+)
+def test_all_addresses_of_one_subscriber_count_as_one(address: str, network: str) -> None:
+    assert network_of(address) == network
 
 
 def test_without_a_token_the_address_counts_and_headers_change_nothing(
