@@ -57,6 +57,7 @@ AIRTEL: Final = StatementMapping(
     paid_in=("Credit",),
     withdrawn=("Debit",),
     fee=("Service Charge", "Charges", "Fee"),
+    fee_name="fee:{}",
     currency=("Currency",),
     fixed_currency="UGX",
     balance=("Balance", "Post Balance"),

@@ -64,10 +64,12 @@ class Decider:
 
     def _candidates(self, lines: Sequence[StatementLine]) -> Candidates:
         self._tables.catch_up()
-        entries, taken = self._tables.entries(lines)
+        claims = self._tables.claims(lines)
+        entries, taken = self._tables.entries(lines, claims)
         return Candidates(
             entries,
             taken,
+            claims,
             zone=self._zone,
             tolerance_days=self._tolerance_days,
             by_reference=self._mapping.named_as_in_callbacks,

@@ -49,5 +49,6 @@ FLUTTERWAVE: Final = StatementMapping(
     amount=("amount", "charged_amount"),
     decides_sign=True,
     fee=("app_fee",),
+    fee_name="fee:{}",
     currency=("currency",),
 )

@@ -147,7 +147,8 @@ class RowReader:
             lines.append(self._line(cells, *directed(kind, moved), (currency, abs(moved)), at))
         if fee:
             # Written as what it is or as what it does, it is a fee all the same.
-            lines.append(self._line(cells, Kind.FEE, Direction.FEE, (currency, abs(fee)), at))
+            line = self._line(cells, Kind.FEE, Direction.FEE, (currency, abs(fee)), at)
+            lines.append(_named_as_fee(line, mapping.fee_name))
         balance = self._cell(cells, self._balance)
         return ReadRow(
             number,
@@ -222,6 +223,14 @@ class RowReader:
     @staticmethod
     def _cell(cells: list[str], place: int | None) -> str:
         return "" if place is None or place >= len(cells) else cells[place]
+
+
+def _named_as_fee(line: StatementLine, name: str) -> StatementLine:
+    """A fee beside a payment, by what callbacks call it."""
+    if not line.names:
+        return line
+    names = (name.format(line.names[0]), *line.names)
+    return replace(line, names=tuple(dict.fromkeys(names)))
 
 
 def directed(kind: Kind, moved: int) -> tuple[Kind, Direction]:

@@ -95,6 +95,8 @@ class StatementMapping:
     first filled column of `kind` says, the longest that fits; with `decides_sign` an amount has no
     sign and the kind says which way it went.
 
+    `fee_name` is what callbacks call the fee of a transaction that has it in its row.
+
     `named_as_in_callbacks`: whether `names` are what callbacks name too. Where they are not, money
     is recorded by a person, or a late callback would record it a second time.
     """
@@ -120,6 +122,7 @@ class StatementMapping:
     paid_in: Columns = ()
     withdrawn: Columns = ()
     fee: Columns = ()
+    fee_name: str = "{}"
     currency: Columns = ()
     fixed_currency: str | None = None
     balance: Columns = ()

@@ -16,7 +16,7 @@ from uuid import UUID
 from api.provider_statements.mapping import Direction, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
     from zoneinfo import ZoneInfo
 
@@ -75,6 +75,7 @@ class Candidates:
         self,
         entries: Iterable[Entry],
         taken: set[tuple[int, int]],
+        claims: Mapping[str, UUID],
         *,
         zone: ZoneInfo,
         tolerance_days: int,
@@ -82,6 +83,7 @@ class Candidates:
     ) -> None:
         self._entries = list(entries)
         self._taken = taken
+        self._claims = claims
         self._zone = zone
         self._tolerance_days = tolerance_days
         self._by_reference = by_reference
@@ -99,7 +101,7 @@ class Candidates:
         for each in self._by_name.get(line.related or "", ()):
             if each.family == "payment":
                 return each.stream_id
-        return None
+        return self._claims.get(line.related or "")
 
     def find(self, line: StatementLine, *, differing: bool) -> Found | None:
         """What the line is about; the entries are taken from then on.
@@ -107,7 +109,7 @@ class Candidates:
         Those that are the same are looked for first, so that no other line takes their entries;
         then those that are `differing`.
         """
-        for search in (self._named, self._referred, self._alike):
+        for search in (self._named, self._claimed, self._referred, self._alike):
             found = search(line)
             if found is not None and (differing or found.difference is None):
                 self._taken.update(each.place for each in found.entries)
@@ -129,6 +131,12 @@ class Candidates:
         for name in line.names:
             places.update({each.place: each for each in self._by_name.get(name, ())})
         return self._compared(line, self._free(places.values(), line))
+
+    def _claimed(self, line: StatementLine) -> Found | None:
+        """By a name that only a callback told: the entry has another of the same transaction."""
+        streams = {self._claims[name] for name in line.names if name in self._claims}
+        entries = [each for stream in streams for each in self._by_stream.get(stream, ())]
+        return self._exactly(line, self._free(entries, line))
 
     def _referred(self, line: StatementLine) -> Found | None:
         if line.own is not None and line.own.detail is not None and line.kind in REFUNDS:

@@ -58,6 +58,7 @@ MTN_MOMO: Final = StatementMapping(
     failed=frozenset({"failed"}),
     amount=("Amount",),
     fee=("Fee",),
+    fee_name="fee:{}",
     currency=("Currency",),
     fixed_currency="UGX",
     balance=("Balance",),

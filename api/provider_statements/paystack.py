@@ -49,6 +49,7 @@ PAYSTACK: Final = StatementMapping(
     amount=("Amount", "Amount Paid"),
     decides_sign=True,
     fee=("Fees", "Transaction Fee"),
+    fee_name="fee:{}",
     currency=("Currency",),
     fixed_currency="NGN",
 )

@@ -60,6 +60,7 @@ def report_of(
                 provider_transaction=line.names[0],
                 received=money,
                 occurred_at=line.occurred_at,
+                also_known_as=line.names[1:],
             )
         case Kind.FEE if payment_id is not None:
             return FeeReport(

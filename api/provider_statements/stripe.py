@@ -50,6 +50,7 @@ STRIPE: Final = StatementMapping(
     },
     amount=("gross", "amount"),
     fee=("fee",),
+    fee_name="fee:{}",
     currency=("currency",),
     unit_exponents={"UGX": 2},
 )

@@ -72,6 +72,9 @@ READ_ENTRIES: Final = """
             WHERE provider = %(provider)s AND family = 'payment' AND reference = ANY(%(related)s))
         UNION
         SELECT * FROM provider_entries
+        WHERE provider = %(provider)s AND stream_id = ANY(%(claimed)s)
+        UNION
+        SELECT * FROM provider_entries
         WHERE provider = %(provider)s AND family IN ('settlement', 'transfer')
           AND amount = ANY(%(amounts)s)
           AND effective_at BETWEEN %(since)s::timestamptz - interval '8 days'
@@ -79,6 +82,11 @@ READ_ENTRIES: Final = """
     ) AS entries
     LEFT JOIN reconciled_entries AS taken USING (position, line)
     ORDER BY entries.position, entries.line
+"""
+
+READ_CLAIMS: Final = """
+    SELECT key, stream_id FROM idempotency_keys
+    WHERE scope = 'transaction:' || %s AND key = ANY(%s) AND stream_id IS NOT NULL
 """
 
 READ_KNOWN: Final = """
@@ -208,7 +216,15 @@ class StatementTables:
         accounts = [f"provider:{self.provider}:{each}" for each in ("collection", "disbursement")]
         self.connection.execute(CATCH_UP, {"provider": self.provider, "accounts": accounts})
 
-    def entries(self, lines: Sequence[StatementLine]) -> tuple[list[Entry], set[tuple[int, int]]]:
+    def claims(self, lines: Sequence[StatementLine]) -> dict[str, UUID]:
+        """The streams that have a transaction by one of its names, callbacks' other ones too."""
+        names = {name for line in lines for name in (*line.names, line.related) if name}
+        rows = self.connection.execute(READ_CLAIMS, (self.provider, list(names)))
+        return dict(rows.fetchall())
+
+    def entries(
+        self, lines: Sequence[StatementLine], claims: dict[str, UUID]
+    ) -> tuple[list[Entry], set[tuple[int, int]]]:
         """The entries that these lines may be about, and which of them others are about."""
         rows = self.connection.execute(
             READ_ENTRIES,
@@ -217,6 +233,7 @@ class StatementTables:
                 "names": list({name for line in lines for name in line.names}),
                 "own": list({line.own.stream for line in lines if line.own is not None}),
                 "related": list({line.related for line in lines if line.related is not None}),
+                "claimed": list(set(claims.values())),
                 "amounts": list({line.moved for line in lines}),
                 "since": min(line.occurred_at for line in lines),
                 "until": max(line.occurred_at for line in lines),

@@ -9,6 +9,7 @@ from api.auth import Role
 from tests.api import (
     book_requests,
     door_requests,
+    endpoint_requests,
     erasure_requests,
     explanation_requests,
     inbox_requests,
@@ -18,6 +19,7 @@ from tests.api import (
     proof_requests,
     refund_requests,
     search_requests,
+    statement_requests,
     subscription_requests,
 )
 from tests.api.deployment import payment_body
@@ -67,8 +69,10 @@ RULES: Final = {
     **projection_requests.RULES,
     **search_requests.RULES,
     **door_requests.RULES,
+    **endpoint_requests.RULES,
     **erasure_requests.RULES,
     **proof_requests.RULES,
+    **statement_requests.RULES,
     **explanation_requests.RULES,
     **membership_requests.RULES,
     **subscription_requests.RULES,
@@ -97,8 +101,14 @@ def right_request(doors: Deployment, route: Route, fan: Person, creator: Person)
         of_balances := explanation_requests.explanation_request(doors, route, fan, creator)
     ) is not None:
         return {**request, **of_balances}
+    if (of_endpoints := endpoint_requests.endpoint_request(doors, route, creator)) is not None:
+        key = {} if route.method == "GET" else {"key": str(uuid4())}
+        return {**request, **key, **of_endpoints}
     if (of_proofs := proof_requests.proof_request(doors, route)) is not None:
         return {**request, **of_proofs}
+    if (of_statements := statement_requests.statement_request(doors, route)) is not None:
+        key = {} if route.method == "GET" else {"key": str(uuid4())}
+        return {**request, **key, **of_statements}
     if "{payment_id}" in route.path:
         payment_id = doors.pay(fan, creator)
         request["path"] = route.path.replace("{payment_id}", payment_id)

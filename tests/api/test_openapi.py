@@ -18,6 +18,7 @@ from api.auth import Role
 from tests.api import (
     book_requests,
     door_requests,
+    endpoint_requests,
     erasure_requests,
     explanation_requests,
     inbox_requests,
@@ -27,6 +28,7 @@ from tests.api import (
     proof_requests,
     refund_requests,
     search_requests,
+    statement_requests,
     subscription_requests,
 )
 from tests.api.deployment import API, Deployment, Person, payment_body
@@ -210,10 +212,18 @@ def _successes(doors: Deployment) -> Iterator[httpx.Response]:  # noqa: PLR0915 
         assert request is not None
         caller = doors.auditor if Role.AUDITOR in rule.own else doors.admin
         yield doors.api.send(caller, route.method, **request)
+    for route in statement_requests.RULES:
+        request = statement_requests.statement_request(doors, route)
+        assert request is not None
+        yield doors.api.send(doors.admin, route.method, key=str(uuid4()), **request)
     for route in explanation_requests.RULES:
         request = explanation_requests.explanation_request(doors, route, fan, creator)
         assert request is not None
         yield doors.api.send(doors.auditor, route.method, **{"path": route.path, **request})
+    for route in endpoint_requests.RULES:
+        request = endpoint_requests.endpoint_request(doors, route, creator)
+        assert request is not None
+        yield doors.api.send(doors.admin, route.method, key=str(uuid4()), **request)
     for route in proof_requests.RULES:
         request = proof_requests.proof_request(doors, route)
         assert request is not None

@@ -90,7 +90,7 @@ To Handler Name,Amount,Currency,Fee,Currency,Balance,Currency
 def test_the_partner_portals_report_of_mtn_momo() -> None:
     assert lines("mtn_momo", MTN) == [
         ("payment", "in", "UGX", 5_000, "1947913865"),
-        ("fee", "fee", "UGX", 50, "1947913865"),
+        ("fee", "fee", "UGX", 50, "fee:1947913865"),
         ("payout", "out", "UGX", 2_000, "1947913867"),
         ("refund", "out", "UGX", 500, "1947913868"),
     ]
@@ -110,7 +110,7 @@ MP210603.1236.L06943;{PAYMENT}:2;05/03/2026 10:16;Disbursement;TF;300.50;;ZMW
 def test_the_merchant_portals_report_of_airtel_money() -> None:
     assert lines("airtel", AIRTEL) == [
         ("payment", "in", "ZMW", 125_000, "MP210603.1234.L06941"),
-        ("fee", "fee", "ZMW", 1_200, "MP210603.1234.L06941"),
+        ("fee", "fee", "ZMW", 1_200, "fee:MP210603.1234.L06941"),
         ("payout", "out", "ZMW", 30_050, "MP210603.1235.L06942"),
         ("payout_failed", "none", "ZMW", 30_050, "MP210603.1236.L06943"),
     ]
@@ -128,7 +128,7 @@ customer.email,created_at
 def test_the_transactions_that_flutterwave_exports() -> None:
     assert lines("flutterwave", FLUTTERWAVE) == [
         ("payment", "in", "NGN", 1_000_000, "984411"),
-        ("fee", "fee", "NGN", 19_000, "984411"),
+        ("fee", "fee", "NGN", 19_000, "fee:984411"),
     ]
     assert "example.com" not in str(read("flutterwave", FLUTTERWAVE))
 
@@ -143,7 +143,7 @@ abandoned-1,700.00,NGN,0.00,abandoned,card,a@example.com,2026-03-05 10:16:00
 def test_the_transactions_that_paystack_exports_in_major_units_and_in_subunits() -> None:
     expected = [
         ("payment", "in", "NGN", 250_000, PAYMENT),
-        ("fee", "fee", "NGN", 13_750, PAYMENT),
+        ("fee", "fee", "NGN", 13_750, f"fee:{PAYMENT}"),
     ]
     assert lines("paystack", PAYSTACK) == expected
     subunits = PAYSTACK.replace('"2,500.00"', "250000").replace("137.50", "13750")
@@ -170,10 +170,10 @@ txn_6,2026-03-05 12:15:00,2026-03-07 00:00:00,ugx,500.00,0.00,500.00,charge,ch_2
 def test_the_itemised_balance_report_of_stripe() -> None:
     assert lines("stripe", STRIPE) == [
         ("payment", "in", "USD", 10_000, "pi_1"),
-        ("fee", "fee", "USD", 320, "pi_1"),
+        ("fee", "fee", "USD", 320, "fee:pi_1"),
         ("refund", "out", "USD", 2_500, "re_1"),
         ("dispute", "out", "USD", 7_500, "dp_1"),
-        ("fee", "fee", "USD", 1_500, "pi_1"),
+        ("fee", "fee", "USD", 1_500, "fee:pi_1"),
         ("dispute_returned", "in", "USD", 7_500, "dp_1"),
         ("settlement", "out", "USD", 5_000, "po_1"),
         ("payment", "in", "UGX", 500, "pi_2"),

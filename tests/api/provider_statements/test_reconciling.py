@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -258,6 +259,27 @@ def test_a_second_payment_by_another_transaction_is_surplus_and_not_the_first_on
     told = report(book, bring(reconciler, file).statement_id)
     assert told.unexplained == 0
     assert topics(database, payment)[-1] == "payment.surplus_received.v1"
+
+
+def test_a_transaction_is_found_by_a_name_that_only_its_callback_told(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = prompted(ledger)
+    told = report_success(payment, transaction="ws_CO_1", provider="daraja", occurred_at=NOW)
+    named = replace(told, report=replace(told.report, also_known_as=("TK5AY9DLMG",)))
+    ledger.execute_one(named)
+    at = NOW.astimezone(ZoneInfo("Africa/Nairobi")).strftime("%d-%m-%Y %H:%M:%S")
+    file = (
+        "Receipt No.,Completion Time,Details,Transaction Status,Paid In,Withdrawn,Balance\n"
+        f"TK5AY9DLMG,{at},Pay Bill,Completed,1000.00,,1000.00\n"
+        f"TK5AY9DLMH,{at},Pay Bill,Completed,1000.00,,2000.00\n"
+    ).encode()
+    statement = bring(reconciler, file, "daraja", covers=("collection",)).statement_id
+    # What only the statement has could come by a callback under its other name yet.
+    [item] = items(book, statement)
+    assert (item.transaction, item.why) == ("TK5AY9DLMH", "statement_only")
+    assert report(book, statement).totals[0].matched == GROSS
+    assert balances(database)["provider:daraja:collection", "KES"] == GROSS
 
 
 def test_an_explained_item_counts_as_explained_and_the_reason_stays(
