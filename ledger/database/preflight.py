@@ -44,6 +44,7 @@ APPEND_ONLY: Final = (
     "reconciled_entries",
     "reconciliation_items",
     "reconciliation_decisions",
+    "webhook_endpoint_changes",
 )
 
 

@@ -206,6 +206,7 @@ class Deployment:
         self.clocks: list[Process] = []
         self.projectors: list[Process] = []
         self.sealers: list[Process] = []
+        self.webhooks: list[Process] = []
         self._operator: OperatorProcess | None = None
         self._issuer = Settings(data_directory=directory)
         self.admin = self.person(Role.ADMIN)
@@ -234,6 +235,7 @@ class Deployment:
     def processes(self) -> list[Process]:
         operators = [] if self._operator is None else [self._operator]
         workers = [*self.dispatchers, *self.clocks, *self.projectors, *self.sealers]
+        workers += self.webhooks
         return [*operators, *self.apis, *workers]
 
     def environment(self) -> dict[str, str]:
@@ -311,6 +313,14 @@ class Deployment:
             name = f"sealer-{len(self.sealers) + 1}"
             arguments = ["api.cli", "sealer"]
             self.sealers.append(Process(name, arguments, self.environment(), self.directory))
+        return self
+
+    def add_webhooks(self, count: int) -> Self:
+        """Processes that send webhooks. Not started yet."""
+        for _ in range(count):
+            name = f"webhooks-{len(self.webhooks) + 1}"
+            arguments = ["api.cli", "webhooks"]
+            self.webhooks.append(Process(name, arguments, self.environment(), self.directory))
         return self
 
     def __enter__(self) -> Self:

@@ -47,6 +47,7 @@ APPEND_ONLY = (
     "reconciled_entries",
     "reconciliation_items",
     "reconciliation_decisions",
+    "webhook_endpoint_changes",
 )
 CHANGES = {
     "update": "UPDATE {table} SET {column} = {column}",
@@ -78,6 +79,7 @@ COLUMNS = {
     "reconciled_entries": "line_key",
     "reconciliation_items": "why",
     "reconciliation_decisions": "reason",
+    "webhook_endpoint_changes": "reason",
 }
 KEYS = {
     **COLUMNS,
@@ -98,6 +100,7 @@ KEYS = {
     "reconciled_entries": "position, line",
     "reconciliation_items": "item_id",
     "reconciliation_decisions": "decision_id",
+    "webhook_endpoint_changes": "change_id",
 }
 REFUSED = (psycopg.errors.InsufficientPrivilege, psycopg.errors.RestrictViolation)
 """By a role's rights; or because a side of the journal is live, which a rebuilder may not touch."""
@@ -190,6 +193,8 @@ def test_only_those_who_run_turns_may_append(
         for table in (*APPEND_ONLY, "balances_odd", "idempotency_keys", "vault_entries", "inbox"):
             if role is DatabaseRole.SEALER and table in {"merkle_tiles", "checkpoints"}:
                 continue
+            if role is DatabaseRole.WEBHOOKS and table == "webhook_endpoint_changes":
+                continue
             # A rebuilder may fill a side of the journal, and not the live one.
             refused = REFUSED if table.endswith("_odd") else psycopg.errors.InsufficientPrivilege
             with pytest.raises(refused):
@@ -278,6 +283,8 @@ def test_no_table_of_the_book_is_left_without_a_decision(recorded: DatabaseLocat
     assert {name for (name,) in guarded} == set(APPEND_ONLY) | other_side
     balances = {"balances_odd", "balances_even", "balances_of_both_sides"}
     changing = {"idempotency_keys", "vault_entries", "inbox", "notifications"}
+    changing |= {"webhook_endpoints", "webhook_secrets", "webhook_messages", "webhook_attempts"}
+    changing |= {"webhook_replays", "webhook_follower"}
     passing = {"dispatcher_tasks", "clock_due", "live_prompts", "rate_limit_windows"}
     library = {"ledger_tracking", "alembic_version"}
     # Made anew from the log at any time: they belong to the rebuilder, who has nothing else.
