@@ -58,7 +58,16 @@ async def refund_order(desk: Desk, owner: Payment | Receipt, refund: Refund) -> 
         money=refund.money,
         provider_reference=refund.provider_reference,
         also_known_as=await asyncio.to_thread(_other_names, desk, owner.provider, transaction),
+        is_whole=refund.money.amount == _brought_by(owner, refund),
+        requested_at=refund.requested_at,
     )
+
+
+def _brought_by(owner: Payment | Receipt, refund: Refund) -> int | None:
+    """What the transaction brought that a refund goes back by; None where others paid with it."""
+    if refund.returns is not None:
+        return owner.flows.parked[refund.returns].money.amount
+    return owner.flows.gross if len(owner.flows.paid_by) == 1 else None
 
 
 def _other_names(desk: Desk, provider: str, transaction: str) -> tuple[str, ...]:

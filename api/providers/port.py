@@ -133,6 +133,9 @@ class RefundOrder:
     also_known_as: tuple[str, ...] = ()
     """Other names of `provider_transaction`, as far as they were paired with it
     (api/providers/transaction_names.py)."""
+    is_whole: bool = False
+    """Whether it is surely all that the transaction brought: some providers take back no less."""
+    requested_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
