@@ -50,6 +50,8 @@ IDS: Final[dict[str, Any]] = {
     "stream_id": STREAM,
     "subject_id": _id(19),
     "entry_id": _id(22),
+    "statement_id": _id(23),
+    "uploaded_by": f"admin:{ADMIN}",
     "person_id": FAN,
     "looked_by": ADMIN,
     "subscription_id": SUBSCRIPTION,
