@@ -1,7 +1,7 @@
 """What is forgotten on purpose. Runs in the dispatcher, once an hour.
 
 Callers' idempotency keys after 30 days, windows of rate limits once they are over, and the keys of
-callbacks of unknown origin after 7 days. Natural keys hold for ever.
+callbacks of unknown origin and of providers' statements after 7 days. Natural keys hold for ever.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ KEYS_OF_UNKNOWN_ORIGIN: Final = """
     SELECT key_id FROM inbox
     WHERE of_unknown_origin AND received_at < now() - interval '7 days'
       AND received_at > now() - interval '90 days'
+    UNION ALL
+    SELECT key_id FROM provider_statements
+    WHERE received_at < now() - interval '7 days' AND received_at > now() - interval '90 days'
 """
 """Older ones were destroyed by an earlier run: this looks back far enough for any outage."""
 
@@ -46,7 +49,10 @@ def forget_rate_limit_windows(connection: psycopg.Connection[Any]) -> int:
 
 
 def destroy_keys_of_unknown_origin(connection: psycopg.Connection[Any], key_store: KeyStore) -> int:
-    """Destroy the keys of callbacks that belong to nobody we know; how many there were."""
+    """Destroy the keys of callbacks that belong to nobody we know, and of statements' files.
+
+    How many there were.
+    """
     rows = connection.execute(KEYS_OF_UNKNOWN_ORIGIN).fetchall()
     if rows:
         key_store.destroy(*(key_id for (key_id,) in rows))

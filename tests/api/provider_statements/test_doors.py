@@ -135,7 +135,7 @@ def test_a_statement_may_be_larger_than_other_bodies_and_has_a_bound_too(
         assert report["file_bytes"] == len(content)
         too_large = bring(running, *(many * 3))
         assert code(too_large) == (413, "body_too_large")
-        pieces = (piece for piece in [content, content])
+        pieces = (piece for piece in [content] * 3)
         assert code(bring(running, content=pieces)) == (413, "body_too_large")
         path = f"/admin/reconciliation-items/{uuid4()}/explain"
         reason = {"reason": "x" * 70_000}
