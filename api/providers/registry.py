@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
-from api.providers import daraja, flutterwave, paystack
+from api.providers import daraja, flutterwave, momo, paystack
 from api.providers.port import Polling, Provider
 from api.providers.sandbox import Sandbox
 from api.settings import Settings
@@ -20,6 +20,7 @@ SECRET_BYTES_MIN: Final = 24
 ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (
     daraja.configured,
     flutterwave.configured,
+    momo.configured,
     paystack.configured,
 )
 """Of real providers, in the order in which they are told to people."""

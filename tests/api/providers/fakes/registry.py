@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from tests.api.providers.fakes.daraja import FakeDaraja
 from tests.api.providers.fakes.flutterwave import FakeFlutterwave
+from tests.api.providers.fakes.momo import FakeMomo
 from tests.api.providers.fakes.paystack import FakePaystack
 
 if TYPE_CHECKING:
@@ -14,5 +15,6 @@ if TYPE_CHECKING:
 FAKES: Final[tuple[type[FakeProvider], ...]] = (
     FakeDaraja,
     FakeFlutterwave,
+    FakeMomo,
     FakePaystack,
 )
