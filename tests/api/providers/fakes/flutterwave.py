@@ -12,7 +12,7 @@ import itertools
 import json
 from base64 import b64encode
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from starlette.responses import JSONResponse
 from starlette.routing import Route
@@ -30,6 +30,20 @@ SECRET_KEY: Final = "FLWSECK_TEST-nobodys-key-X"
 SECRET_HASH: Final = "the hash of the dashboard's webhook settings"
 CREATED_AT: Final = "2026-03-04T05:06:07.000Z"
 WORDS: Final = {"pending": "pending", "succeeded": "successful", "failed": "failed"}
+
+
+class Needed(NamedTuple):
+    """What a kind of charge needs."""
+
+    currency: str
+    country: str
+    fields: tuple[str, ...] = ()
+
+
+NEEDED: Final = {
+    "mpesa": Needed("KES", "254"),
+    "mobile_money_uganda": Needed("UGX", "256", ("network",)),
+}
 
 
 class FakeFlutterwave(FakeProvider):
@@ -142,15 +156,17 @@ class FakeFlutterwave(FakeProvider):
 
     async def _charge(self, request: Request) -> Response:
         asked = await request.json()
-        if request.query_params.get("type") != "mpesa":
+        kind = request.query_params.get("type")
+        needed = NEEDED.get(kind or "")
+        if needed is None or asked.get("currency") != needed.currency:
             return _error(400, "Invalid charge type")
-        for name in ("tx_ref", "amount", "currency", "email", "phone_number"):
+        for name in ("tx_ref", "amount", "email", "phone_number", *needed.fields):
             if not asked.get(name):
                 return _error(400, f"{name} is required")
         if asked["tx_ref"] in self.charges:
             return _error(400, "Transaction reference already exists")
         behaviour = Behaviour(asked["phone_number"][-3:])
-        if behaviour is Behaviour.REFUSED or not asked["phone_number"].startswith("254"):
+        if behaviour is Behaviour.REFUSED or not asked["phone_number"].startswith(needed.country):
             return _error(400, "Sorry, we could not process this phone number")
         charge = Charge(
             reference=asked["tx_ref"],
@@ -166,9 +182,13 @@ class FakeFlutterwave(FakeProvider):
             "email": asked["email"],
             "created_at": CREATED_AT,
         }
+        charge.details["network"] = asked.get("network")
         self.take(charge)
         if behaviour is Behaviour.UNANSWERED:
             await asyncio.sleep(HANG_SECONDS)
+        if kind == "mobile_money_uganda":
+            page = {"redirect": f"{self.url}/captcha/verify", "mode": "redirect"}
+            return _success("Charge initiated", None, meta={"authorization": page})
         return _success("Charge initiated", self.transaction(charge))
 
     async def _by_reference(self, request: Request) -> Response:
@@ -286,8 +306,9 @@ class FakeFlutterwave(FakeProvider):
         return _success("Chargebacks fetched", found)
 
 
-def _success(message: str, data: object) -> Response:
-    return JSONResponse({"status": "success", "message": message, "data": data})
+def _success(message: str, data: object, **more: object) -> Response:
+    said = {"status": "success", "message": message, **more}
+    return JSONResponse(said if data is None else {**said, "data": data})
 
 
 def _error(status: int, message: str) -> Response:
