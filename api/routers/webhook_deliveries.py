@@ -53,7 +53,7 @@ class EndpointChangeData(BaseModel):
     change: str = Field(examples=["created"])
     url: str | None = Field(examples=["https://hooks.example.com/hesabu"])
     types: list[str] | None = Field(examples=[["*"]])
-    reason: str | None
+    reason: str | None = Field(examples=[None])
 
 
 class EndpointChangesData(BaseModel):

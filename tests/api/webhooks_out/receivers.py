@@ -141,7 +141,7 @@ class Receiver:
                 self.end_headers()
                 self.wfile.write(reply.body)
 
-            do_GET = do_POST
+            do_GET = do_POST  # noqa: N815 - the library's name
 
             def log_message(self, *_: object) -> None:
                 """Say nothing."""

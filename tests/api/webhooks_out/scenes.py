@@ -1,4 +1,4 @@
-"""A book, its endpoints, and processes that send, in threads: with a resolver and a pace of a test's."""
+"""A book, its endpoints, and processes that send in threads, with names and a pace of a test's."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Scene:
     def close(self) -> None:
         self.ledger.close()
 
-    def settings(self, **changed: Any) -> Settings:
+    def settings(self, **changed: Any) -> Settings:  # noqa: ANN401 - any setting
         return Settings(
             **{
                 "data_directory": self.directory,
@@ -124,7 +124,7 @@ class Scene:
     def asking(
         self,
         what: Callable[[WebhookEndpoints, WebhookDeliveries], Awaitable[Result]],
-        **settings: Any,
+        **settings: Any,  # noqa: ANN401 - any setting
     ) -> Result:
         """Ask the doors' own code."""
 
@@ -218,7 +218,7 @@ class Scene:
         *,
         guard: Guard | None = None,
         tls: ssl.SSLContext | None = None,
-        **settings: Any,
+        **settings: Any,  # noqa: ANN401 - any setting
     ) -> Iterator[WebhookProcess]:
         """A process that sends, in a thread, until the block ends."""
         ready: list[WebhookProcess] = []

@@ -1,4 +1,4 @@
-"""Every event arrives, in the order of its stream, whatever receivers do; and nobody else is called."""
+"""Every event arrives, in the order of its stream, whatever receivers do; nobody else is called."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import pytest
 from standardwebhooks import WebhookVerificationError
 
 from tests.api.processes import wait_until
+from tests.api.webhooks_out.owners import with_an_email
 from tests.api.webhooks_out.receivers import (
     BREAK_OFF,
     HANG,
@@ -214,8 +215,6 @@ def test_who_is_gone_is_disabled_at_once_and_goes_on_when_enabled(scene: Scene) 
 
 
 def test_who_fails_for_days_is_disabled_and_its_owner_told_once(scene: Scene) -> None:
-    from tests.api.webhooks_out.owners import with_an_email
-
     creator = with_an_email(scene, scene.creator())
     with (
         Receiver(lambda _, __: Reply(500)) as receiver,
