@@ -19,10 +19,10 @@ from cryptography.exceptions import InvalidTag
 
 from api.dispatcher_desk import ACTOR
 from api.dispatcher_known import KnownOfProvider
-from api.providers.port import CannotBeAskedError, StatusUnavailableError
-from api.report_commands import commands_of_reports, subject_of
+from api.providers.port import CannotBeAskedError, NothingOfOursError, StatusUnavailableError
+from api.report_commands import NOTHING_OF_OURS, commands_of_reports, subject_of
 from ledger.callbacks import Verdict
-from ledger.commands import IdempotencyKey, ParkCallback
+from ledger.commands import IdempotencyKey, IgnoreCallback, ParkCallback
 from ledger.errors import InvalidValue, Unavailable
 from ledger.inbox import InboxEntry, unseal_callback
 from ledger.key_store import KeyDestroyedError
@@ -75,6 +75,10 @@ class HintTasks:
         known = KnownOfProvider(desk, provider.name)
         try:
             reports = await provider.confirm(entry.headers, body, known)
+        except NothingOfOursError:
+            ignored = IgnoreCallback(reason=NOTHING_OF_OURS, **self._fields(entry))
+            await desk.record_result(ignored)
+            return None
         except CannotBeAskedError:
             await self._park(entry, "cannot_be_confirmed")
             return None

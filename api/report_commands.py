@@ -10,6 +10,7 @@ from ledger.commands import (
     DisputeReport,
     FeeReport,
     IdempotencyKey,
+    IgnoreCallback,
     ParkCallback,
     PayoutReport,
     ProviderReport,
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from api.settings import Settings
     from ledger.commands import AnyReport
     from ledger.decisions import LedgerCommand
+
+NOTHING_OF_OURS: Final = "nothing_of_ours"
+"""Why a callback was ignored, of which its adapter knows that."""
 
 SETTLEMENTS: Final = UUID("0f6a2a54-6d0c-5c39-8f6e-5a4b7b4a9c02")
 """The namespace of the ids of settlements: one a provider and reference, however often told."""
@@ -64,6 +68,8 @@ def commands_of_callback(
     `fields` are what that one carries. What more it says, such as the fee beside a success, has a
     key of its own, and is decided in the same way however often the callback comes.
     """
+    if callback.nothing_of_ours:
+        return [IgnoreCallback(reason=NOTHING_OF_OURS, **fields)]
     if callback.to_confirm:
         return [AwaitConfirmation(reason=callback.reason or "to_be_confirmed", **fields)]
     if not callback.reports:

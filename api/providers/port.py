@@ -42,6 +42,10 @@ class StatusUnavailableError(Exception):
     """The provider did not answer the status query; ask again later."""
 
 
+class NothingOfOursError(Exception):
+    """It is genuine, and about nothing of ours: of another product of the same account, say."""
+
+
 class CannotBeAskedError(Exception):
     """The provider has no way to be asked about this one: its callback or its statement tells."""
 
@@ -189,7 +193,8 @@ class VerifiedCallback:
 
     Without `reports` its body was not understood, and `reason` is a short code that says why,
     unless it says only that something happened, which is `to_confirm`: then `about` is the stream
-    that it names, whose person's key seals the body.
+    that it names, whose person's key seals the body. Or it is about `nothing_of_ours`: kept, and
+    ignored.
     """
 
     natural_key: str
@@ -198,6 +203,7 @@ class VerifiedCallback:
     reason: str | None = None
     to_confirm: bool = False
     about: UUID | None = None
+    nothing_of_ours: bool = False
 
 
 class Known(Protocol):
@@ -259,7 +265,8 @@ class Provider(Protocol):
         """Ask the provider about what a hint says; `headers` and `body` are those kept.
 
         Nothing while it has nothing final to tell. Raises `StatusUnavailableError`; and
-        `CannotBeAskedError` for what names nothing of ours, or cannot be confirmed at all.
+        `CannotBeAskedError` for what names nothing of ours, or cannot be confirmed at all: a person
+        must look. `NothingOfOursError` for what surely is none of ours: nobody must.
         """
 
     async def initiate(self, request: PromptRequest) -> Initiation:

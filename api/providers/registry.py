@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
-from api.providers import daraja, flutterwave, momo, paystack
+from api.providers import daraja, flutterwave, momo, paystack, stripe
 from api.providers.port import Polling, Provider
 from api.providers.sandbox import Sandbox
 from api.settings import Settings
@@ -22,6 +22,7 @@ ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (
     flutterwave.configured,
     momo.configured,
     paystack.configured,
+    stripe.configured,
 )
 """Of real providers, in the order in which they are told to people."""
 

@@ -55,7 +55,7 @@ class NewMethod(Body):
         str | None,
         Field(
             max_length=200,
-            pattern=r"^[A-Za-z][A-Za-z0-9_.:-]*$",
+            pattern=r"^[A-Za-z][A-Za-z0-9_.:/-]*$",
             description="The provider's token of the card; it begins with a letter.",
         ),
     ] = None

@@ -8,6 +8,7 @@ from tests.api.providers.fakes.daraja import FakeDaraja
 from tests.api.providers.fakes.flutterwave import FakeFlutterwave
 from tests.api.providers.fakes.momo import FakeMomo
 from tests.api.providers.fakes.paystack import FakePaystack
+from tests.api.providers.fakes.stripe import FakeStripe
 
 if TYPE_CHECKING:
     from tests.api.providers.fake import FakeProvider
@@ -17,4 +18,5 @@ FAKES: Final[tuple[type[FakeProvider], ...]] = (
     FakeFlutterwave,
     FakeMomo,
     FakePaystack,
+    FakeStripe,
 )
