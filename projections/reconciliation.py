@@ -45,10 +45,13 @@ READ_LINES: Final = """
            coalesce(sum(line.amount) FILTER (WHERE line.outcome = 'recorded'), 0)
     FROM (SELECT DISTINCT line_key FROM provider_statement_rows
           WHERE statement_id = %(statement_id)b::uuid) AS here
-    JOIN provider_statement_lines AS line
-      ON line.provider = %(provider)b::text AND line.line_key = here.line_key
-    LEFT JOIN reconciliation_items AS item
-      ON item.provider = %(provider)b::text AND item.line_key = here.line_key
+    -- By key each: a plan for a table that was empty a moment ago would go through all of it.
+    CROSS JOIN LATERAL (
+        SELECT currency, direction, amount, outcome FROM provider_statement_lines
+        WHERE provider = %(provider)b::text AND line_key = here.line_key LIMIT 1) AS line
+    LEFT JOIN LATERAL (
+        SELECT item_id FROM reconciliation_items
+        WHERE provider = %(provider)b::text AND line_key = here.line_key LIMIT 1) AS item ON true
     LEFT JOIN LATERAL (
         SELECT state FROM reconciliation_decisions
         WHERE item_id = item.item_id ORDER BY decision_id DESC LIMIT 1) AS decided ON true

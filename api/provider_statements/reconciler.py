@@ -33,8 +33,8 @@ from api.provider_statements.tables import (
     Decided,
     ItemNote,
     StatementTables,
-    allow_long_statements,
     locked,
+    look_up_by_key,
 )
 from api.provider_statements.uploads import StatementHeader, Uploads
 
@@ -96,7 +96,7 @@ class Reconciler:
             if uploads.was_brought(upload, statement_id):
                 return Reconciled(statement_id, is_new=True, replayed=True)
             self._check(upload)
-            allow_long_statements(connection)
+            look_up_by_key(connection)
             is_new = not uploads.is_known(statement_id)
             header = self._run(connection, upload, statement_id)
             if is_new:

@@ -8,8 +8,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID, uuid5
 
-from psycopg import sql
-
 from api.provider_statements.lines import OwnReference, StatementLine
 from api.provider_statements.mapping import Direction, Kind
 from api.provider_statements.matching import Entry
@@ -197,11 +195,19 @@ def locked(connection: Connection, provider: str) -> Iterator[bool]:
             connection.execute(UNLOCK, (provider,))
 
 
-def allow_long_statements(connection: Connection) -> None:
-    """The first look at a long log takes its time."""
-    connection.execute(
-        sql.SQL("SET statement_timeout = {}").format(sql.Literal(f"{STATEMENT_SECONDS_MAX}s"))
-    )
+def look_up_by_key(connection: Connection) -> None:
+    """Every question goes by key, whatever was known of a table when it was empty.
+
+    The first look at a long log takes its time.
+    """
+    connection.prepare_threshold = None
+    for setting, chosen in {
+        "statement_timeout": f"{STATEMENT_SECONDS_MAX}s",
+        "enable_seqscan": "off",
+        "enable_hashjoin": "off",
+        "enable_mergejoin": "off",
+    }.items():
+        connection.execute("SELECT set_config(%s, %s, false)", (setting, chosen))
 
 
 class StatementTables:
