@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,4 +32,4 @@ class Outcome:
     error: LedgerError | None = None
     replayed: bool = False
     events: tuple[LedgerEvent, ...] = ()
-    turn: RecordedTurn | None = None
+    turn: RecordedTurn | None = field(default=None, compare=False, repr=False)

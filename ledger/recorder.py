@@ -113,10 +113,21 @@ INSERT_INBOX: Final = """
                 %b::text[], %b::bytea[], %b::text[], %b::text[], %b::bigint[])
         AS row (inbox_id, provider, natural_key, headers, key_id, of_unknown_origin, body_hash,
                 ciphertext, verdict, reason, position)
+    -- Only one that is not decided yet comes here again. The copy that decides it is the one that
+    -- is kept, since its events name it; until then the first one is.
     ON CONFLICT (provider, natural_key) DO UPDATE
     SET verdict = excluded.verdict, reason = excluded.reason, position = excluded.position,
         -- What is decided anew is not another copy of it.
-        copies = inbox.copies + (inbox.inbox_id <> excluded.inbox_id)::integer
+        copies = inbox.copies + (inbox.inbox_id <> excluded.inbox_id)::integer,
+        (inbox_id, headers, key_id, of_unknown_origin, body_hash, ciphertext) = (
+            SELECT a, b, c, d, e, f FROM (VALUES
+                (true, inbox.inbox_id, inbox.headers, inbox.key_id, inbox.of_unknown_origin,
+                 inbox.body_hash, inbox.ciphertext),
+                (false, excluded.inbox_id, excluded.headers, excluded.key_id,
+                 excluded.of_unknown_origin, excluded.body_hash, excluded.ciphertext)
+            ) AS copy (waits, a, b, c, d, e, f)
+            WHERE waits = (excluded.verdict IN ('parked', 'retrying'))
+        )
 """
 
 

@@ -244,9 +244,9 @@ class TurnRunner:
 
 def _same(first: Outcome, found: Outcome) -> bool:
     """Whether a stored outcome is the one that the attempt in doubt had reached itself."""
-    return found.replayed and replace(
-        first, events=(), turn=None, replayed=True, error=None
-    ) == replace(found, error=None)
+    return found.replayed and replace(first, events=(), replayed=True, error=None) == replace(
+        found, error=None
+    )
 
 
 class _Turn:

@@ -145,6 +145,28 @@ def test_a_parked_callback_that_comes_again_is_counted_and_may_be_understood_lat
     assert (row[1], row[2], row[4]) == ("applied", None, 3)
 
 
+def test_the_copy_is_kept_by_which_a_callback_was_decided(
+    ledger: Ledger, database: DatabaseLocation, key_store: KeyStore
+) -> None:
+    payment = payment_of(ledger)
+    ledger.execute_one(park(sealed(key_store, body=b"the first copy")))
+    second = sealed(key_store, body=b"the second copy")
+    key = natural_key(second.natural_key)
+    ledger.execute_one(report_success(payment, inbox_entry=second, key=key))
+    assert kept(database)[0][1:3] == ("applied", None)
+    [(inbox_id, key_id, body_hash, ciphertext, copies)] = rows(
+        database, "SELECT inbox_id, key_id, body_hash, ciphertext, copies FROM inbox"
+    )
+    body = unseal_callback(key_store, inbox_id=inbox_id, key_id=key_id, ciphertext=ciphertext)
+    assert (body, copies) == (b"the second copy", 2)
+    evidence = value(
+        database,
+        "SELECT convert_from(state, 'UTF8')::jsonb ->> 'evidence' FROM ledger_events "
+        "WHERE topic LIKE 'payment.succeeded%'",
+    )
+    assert evidence == body_hash == second.body_hash
+
+
 def test_two_copies_in_one_turn_leave_one_row(
     ledger: Ledger, key_store: KeyStore, database: DatabaseLocation
 ) -> None:
