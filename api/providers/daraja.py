@@ -50,6 +50,7 @@ from ledger.commands import PaymentTerms
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from api.providers.http_calls import Answered
     from api.providers.port import (
         ChargeRequest,
         Delivery,
@@ -233,6 +234,11 @@ class Daraja:
     async def payout_status(self, inquiry: PayoutInquiry) -> PayoutReport | None:
         await self._queries.payout(inquiry.payout_id, inquiry.attempt)
         raise StatusUnavailableError
+
+    async def register_tills(self) -> Answered:
+        """Say where money at the till is confirmed. Raises as `HttpCalls.call`."""
+        address = self.addresses.address
+        return await self._api.register_tills(address(Purpose.TILL), address(Purpose.TILL_ASKED))
 
     async def close(self) -> None:
         await self._api.close()

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 import httpx
@@ -25,6 +26,7 @@ from circuitbreaker import (  # type: ignore[import-untyped]  # it has no types
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+    from ssl import SSLContext
 
 CONNECT_SECONDS_MAX: Final = 5.0
 ATTEMPTS_MAX: Final = 3
@@ -58,6 +60,12 @@ def _is_never_own(document: Mapping[str, Any]) -> bool:  # noqa: ARG001 - the ho
     return False
 
 
+@cache
+def _tls() -> SSLContext:
+    """Certificates are read once: it takes a tenth of a second."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class HttpCalls:
     """One provider's API. `timeout_seconds` bounds a call with all its attempts.
 
@@ -84,6 +92,7 @@ class HttpCalls:
             ),
             follow_redirects=False,
             trust_env=False,
+            verify=_tls(),
         )
         breaker = CircuitBreaker(
             failure_threshold=FAILURES_MAX,

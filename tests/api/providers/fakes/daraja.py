@@ -92,9 +92,9 @@ class FakeDaraja(FakeProvider):
     calls_back_unsigned = True
     tells_amounts = False
     token_seconds: ClassVar[float] = 3599
-    token_refusal: ClassVar[int] = 401
 
     def __init__(self) -> None:
+        self.token_refusal = 401
         self.tokens: dict[str, float] = {}
         self.requests: list[tuple[str, dict[str, Any]]] = []
         self.registered: dict[str, str] = {}
