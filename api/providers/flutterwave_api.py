@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+import httpx
+
 from api.providers.amounts import to_major
 from api.providers.flutterwave_reports import FLOAT_IS_EMPTY
 from api.providers.http_calls import HttpCalls, UnansweredError, UnreachedError
@@ -18,6 +20,11 @@ if TYPE_CHECKING:
 NOT_FOUND: Final = re.compile(r"no transaction was found", re.IGNORECASE)
 ALREADY_THERE: Final = re.compile(r"already exist|duplicate", re.IGNORECASE)
 TRANSACTION: Final = re.compile(r"[0-9]{1,30}", re.ASCII)
+
+REFUSED_FOR_NOW: Final = frozenset(
+    {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS}
+)
+"""Whoever asks is refused, and not what they ask for."""
 
 
 class Method(NamedTuple):
@@ -70,7 +77,7 @@ class FlutterwaveApi:
             return NoAnswer("duplicate_reference")
         if FLOAT_IS_EMPTY.search(message):
             return Declined("insufficient_balance", retryable=True)
-        return Declined(f"refused_{answer.status}", retryable=answer.status == 429)  # noqa: PLR2004
+        return Declined(f"refused_{answer.status}", retryable=answer.status in REFUSED_FOR_NOW)
 
     async def ask_by_reference(self, reference: str) -> Any:  # noqa: ANN401 - as JSON has it
         """A charge by our reference; as `ask`."""

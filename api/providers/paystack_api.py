@@ -17,6 +17,11 @@ NOT_FOUND: Final = re.compile(r"not.?found", re.IGNORECASE)
 ALREADY_THERE: Final = re.compile(r"duplicate|already exist|unique reference", re.IGNORECASE)
 FLOAT_IS_EMPTY: Final = re.compile(r"insufficient|balance is not enough", re.IGNORECASE)
 
+REFUSED_FOR_NOW: Final = frozenset(
+    {httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN, httpx.codes.TOO_MANY_REQUESTS}
+)
+"""Whoever asks is refused, and not what they ask for."""
+
 
 class Method(NamedTuple):
     """How a currency's phones are charged and paid; step, minimum and maximum in minor units.
@@ -100,8 +105,7 @@ class PaystackApi:
             return NoAnswer("duplicate_reference")
         if FLOAT_IS_EMPTY.search(message):
             return Declined("insufficient_balance", retryable=True)
-        too_many = answer.status == httpx.codes.TOO_MANY_REQUESTS
-        return Declined(f"refused_{answer.status}", retryable=too_many)
+        return Declined(f"refused_{answer.status}", retryable=answer.status in REFUSED_FOR_NOW)
 
     async def ask(self, path: str, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - as JSON has it
         """What it knows, or None for what it does not know. Raises `StatusUnavailableError`."""

@@ -155,6 +155,17 @@ def test_a_provider_that_is_not_there_may_be_asked_again() -> None:
         ask(nowhere, lambda it: it.status(inquiry()))
 
 
+def test_a_key_that_is_not_known_may_be_put_right(
+    fake: FakeFlutterwave, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.api.providers.fakes.flutterwave.SECRET_KEY", "another")
+    known = fake.adapter()
+    monkeypatch.undo()
+    monkeypatch.setattr(fake, "adapter", lambda: known)
+    order = payout(f"+254700000{Behaviour.SUCCEEDS}")
+    assert ask(fake, lambda it: it.pay_out(order)) == Declined("refused_401", retryable=True)
+
+
 def test_what_flutterwave_does_not_have_is_declined(fake: FakeFlutterwave) -> None:
     request = prompt("+254700000000")
     card = ChargeRequest(payment_id=request.payment_id, card="token", money=request.money)

@@ -128,6 +128,17 @@ def test_a_provider_that_is_not_there_may_be_asked_again() -> None:
         ask(nowhere, lambda it: it.status(inquiry()))
 
 
+def test_a_key_that_is_not_known_may_be_put_right(
+    fake: FakePaystack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.api.providers.fakes.paystack.SECRET_KEY", "another")
+    known = fake.adapter()
+    monkeypatch.undo()
+    monkeypatch.setattr(fake, "adapter", lambda: known)
+    order = payout(f"+254700000{Behaviour.SUCCEEDS}")
+    assert ask(fake, lambda it: it.pay_out(order)) == Declined("refused_401", retryable=True)
+
+
 def test_a_stored_card_is_not_charged(fake: FakePaystack) -> None:
     request: PromptRequest = prompt("+254700000000")
     charge = ChargeRequest(payment_id=request.payment_id, card="AUTH_x", money=request.money)
