@@ -96,7 +96,7 @@ class EndpointData(BaseModel):
     url: str = Field(examples=["https://hooks.example.com/hesabu"])
     types: list[str] = Field(examples=[["payment.succeeded", "refund.succeeded", "payout.paid"]])
     state: Literal["enabled", "disabled", "deleted"]
-    reason: Literal["by_owner", "failing", "gone"] | None = Field(examples=[None])
+    reason: Literal["by_owner", "failing", "gone", "owner_erased"] | None = Field(examples=[None])
     created_at: AwareDatetime
     after_position: int = Field(examples=[40])
     position: int

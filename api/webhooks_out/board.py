@@ -134,6 +134,18 @@ DISABLE: Final = """
     SELECT endpoint_id, %(actor)s, 'disabled', url, types, %(reason)s, gen_random_uuid()
     FROM disabled
 """
+DISABLE_ERASED: Final = """
+    WITH disabled AS (
+        UPDATE webhook_endpoints
+        SET state = 'disabled', reason = 'owner_erased', disabled_at = now()
+        WHERE state = 'enabled' AND creator_id IN (SELECT person_id FROM erasures)
+        RETURNING endpoint_id, url, types
+    )
+    INSERT INTO webhook_endpoint_changes
+        (endpoint_id, actor, change, url, types, reason, idempotency_key)
+    SELECT endpoint_id, %(actor)s, 'disabled', url, types, 'owner_erased', gen_random_uuid()
+    FROM disabled
+"""
 RETIRE_SECRETS: Final = "DELETE FROM webhook_secrets WHERE valid_until < now() RETURNING key_id"
 FORGET: Final = """
     DELETE FROM webhook_messages WHERE number IN (
@@ -300,17 +312,13 @@ class SendingBoard:
                 connection.execute(TRY_AGAIN, (pause, waiting.number))
             return self._failed(connection, endpoint, timed, failures=row[0] + 1)
 
-    def disable(self, endpoint: Leased, reason: str) -> None:
-        """Send it nothing more until its owner enables it again."""
-        with self._pool.connection() as connection:
-            _disable(connection, endpoint, reason)
-
     def keep_house(self, kept_days: int) -> None:
         """Forget what has been kept long enough, and secrets that sign no longer."""
         with self._pool.connection() as connection:
             retired = connection.execute(RETIRE_SECRETS).fetchall()
             forgotten = connection.execute(FORGET, (kept_days, FORGOTTEN_AT_ONCE)).rowcount
             crowded = routing.leave_crowded(connection)
+            connection.execute(DISABLE_ERASED, {"actor": ACTOR})
         if retired:
             self._key_store.destroy(*(key_id for (key_id,) in retired))
         logger.info(

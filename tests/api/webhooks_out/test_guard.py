@@ -13,7 +13,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from pydantic import ValidationError
+from pydantic import SecretStr, ValidationError
 
 from api.settings import Environment, Settings
 from api.webhooks_out.guard import (
@@ -200,7 +200,7 @@ def test_production_does_not_call_itself(tmp_path: Path) -> None:
         Settings(
             environment=Environment.PRODUCTION,
             key_set_file=tmp_path / "keys.json",
-            DATABASE_URL="postgresql://db/hesabu",
+            DATABASE_URL=SecretStr("postgresql://db/hesabu"),
             webhooks_allow_loopback=True,
         )
 

@@ -54,8 +54,8 @@ def test_who_dies_in_the_middle_loses_nothing(deploy: Callable[..., Deployment])
             victim.start()
 
         def all_sent() -> bool:
-            followed = value(running.database, FOLLOWED) == value(running.database, HEAD)
-            return followed and value(running.database, WAITING) == 0
+            followed = bool(value(running.database, FOLLOWED) == value(running.database, HEAD))
+            return followed and int(value(running.database, WAITING)) == 0
 
         wait_until(all_sent, seconds_max=60, what="everything is sent")
         assert value(running.database, MADE) == len({each.id for each in receiver.taken})

@@ -10,18 +10,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api.settings import Settings
 from api.webhooks_out.board import Leased, SendingBoard, Waiting
 from api.webhooks_out.pacing import Pacing, retry_after
 from api.webhooks_out.sender import Answer, Timed
 from ledger.database.connections import BookLocation
 from ledger.database.roles import DatabaseRole
+from ledger.key_store import KeyStore
 from tests.databases import rows, superuser
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from ledger.database.location import DatabaseLocation
-    from ledger.key_store import KeyStore
     from tests.databases import Databases
 
 AT_ONCE: Final = timedelta(0)
@@ -73,8 +74,6 @@ class World:
 
 @pytest.fixture(scope="module")
 def world(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    from ledger.key_store import KeyStore
-
     store = KeyStore(tmp_path_factory.mktemp("keys") / "keys.sqlite3")
     database = databases.create()
     made = World(database, store)
@@ -90,7 +89,7 @@ def _timed(answer: Answer) -> Timed:
 
 @settings(
     max_examples=30,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    suppress_health_check=[HealthCheck.too_slow],
 )
 @given(
     streams=st.lists(st.integers(1, 3), min_size=1, max_size=10),
@@ -166,8 +165,6 @@ def test_whoever_lost_a_lease_gets_nothing_to_send(world: World) -> None:
     [(1, None, 5, 6), (2, None, 300, 360), (1, 60, 60, 60), (9, None, 86_400, 86_400 * 1.2)],
 )
 def test_pauses_grow_and_are_spread(tries: int, asked: int | None, least: int, most: float) -> None:
-    from api.settings import Settings
-
     pacing = Pacing.of(Settings())
     after = None if asked is None else timedelta(seconds=asked)
     pauses = [pacing.next_try(tries, after) for _ in range(50)]
