@@ -237,7 +237,7 @@ def test_an_auditor_reads_the_log_and_neither_the_vault_nor_the_inbox(
         "DELETE FROM idempotency_keys",
         "UPDATE vault_entries SET ciphertext = ''",
         "DELETE FROM vault_entries",
-        "UPDATE inbox SET ciphertext = ''",
+        "UPDATE inbox SET natural_key = ''",
         "DELETE FROM inbox",
         "UPDATE ledger_tracking SET notification_id = 0",
     ],

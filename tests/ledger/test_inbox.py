@@ -7,13 +7,16 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from cryptography.exceptions import InvalidTag
 
 from ledger.application import Ledger
 from ledger.callbacks import Verdict
 from ledger.commands import Claim, ParkCallback, RecordReport
+from ledger.database.connections import BookLocation
 from ledger.database.location import DatabaseLocation
+from ledger.database.roles import DatabaseRole
 from ledger.inbox import InboxEntry, seal_callback, unseal_callback
 from ledger.key_store import KeyDestroyedError, KeyStore
 from tests.builders import (
@@ -165,6 +168,22 @@ def test_the_copy_is_kept_by_which_a_callback_was_decided(
         "WHERE topic LIKE 'payment.succeeded%'",
     )
     assert evidence == body_hash == second.body_hash
+
+
+@pytest.mark.parametrize("change", ["ciphertext = ''", "body_hash = ''", "verdict = 'parked'"])
+def test_nobody_changes_what_is_kept_of_a_callback_that_was_decided(
+    ledger: Ledger, database: DatabaseLocation, key_store: KeyStore, change: str
+) -> None:
+    waiting, decided = (sealed(key_store, natural) for natural in ("C-1", "C-2"))
+    ledger.execute_one(park(waiting))
+    ledger.execute_one(
+        report_success(payment_of(ledger), inbox_entry=decided, key=natural_key("C-2"))
+    )
+    statement = f"UPDATE inbox SET {change} WHERE natural_key = %s".encode()
+    with BookLocation(database, DatabaseRole.APP).connect_writer() as connection:
+        connection.execute(statement, ("C-1",))
+        with pytest.raises(psycopg.errors.RestrictViolation, match="decided refused"):
+            connection.execute(statement, ("C-2",))
 
 
 def test_two_copies_in_one_turn_leave_one_row(
