@@ -32,6 +32,7 @@ from api.providers.port import (
     PromptRequest,
     StatusUnavailableError,
 )
+from ledger.callbacks import Verdict
 from ledger.commands import (
     Claim,
     ExpirePayment,
@@ -51,9 +52,10 @@ UNANSWERED_MAX: Final = timedelta(hours=24)
 """How long past its expiry a payment waits for a provider that cannot be asked at the moment."""
 
 READ_DOUBT: Final = """
-    SELECT FROM inbox
-    WHERE verdict = 'parked' AND reason = 'cannot_be_confirmed' AND provider = %s
-      AND headers ->> %s = %s
+    SELECT verdict FROM inbox
+    WHERE verdict IN ('parked', 'retrying') AND provider = %s AND headers ->> %s = %s
+      AND (verdict = 'retrying' OR reason = 'cannot_be_confirmed')
+    ORDER BY verdict DESC
     LIMIT 1
 """
 
@@ -216,9 +218,14 @@ class PaymentTasks:
         return report.claim not in UNPAID_STILL
 
     def _is_in_doubt(self, payment: Payment) -> bool:
+        """Whether a person decides. Raises `StatusUnavailableError` if a hint is still to tell."""
         about = (payment.provider, ABOUT_HEADER, str(payment.id))
         with self._desk.board.connection() as connection:
-            return connection.execute(READ_DOUBT, about).fetchone() is not None
+            doubt = connection.execute(READ_DOUBT, about).fetchone()
+        if doubt is not None and doubt[0] == Verdict.RETRYING:
+            # It is asked about too, and may say another amount than the query does not say.
+            raise StatusUnavailableError
+        return doubt is not None
 
     async def _fail(self, provider: Provider, payment: Payment, reason: str) -> None:
         report = ProviderReport(

@@ -34,7 +34,6 @@ from api.providers.momo_callbacks import (
 from api.providers.momo_configuration import MomoConfiguration
 from api.providers.momo_reports import NAME, payment_report, payout_report, refund_report
 from api.providers.port import (
-    ABOUT_HEADER,
     CannotBeAskedError,
     Declined,
     PayoutLimits,
@@ -133,7 +132,6 @@ class Momo:
         self, headers: Mapping[str, str], body: bytes, *, natural_key: str
     ) -> VerifiedCallback:
         about = about_of(headers[PAYLOAD_HEADER])
-        kept = {**headers, ABOUT_HEADER: str(about.stream_id)}
         reason = None
         try:
             json_object(body)
@@ -141,7 +139,7 @@ class Momo:
             reason = str(error)
         return VerifiedCallback(
             natural_key=natural_key,
-            headers=kept,
+            headers=dict(headers),
             reason=reason,
             to_confirm=reason is None,
             about=about.stream_id,

@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 
 ABOUT_HEADER: Final = "hesabu-about"
 """Among the headers that are kept of a hint: the stream that it is about, if an adapter adds it. A
-payment of which a hint waits for a person is not paid by a query that does not say how much came.
+payment of which a hint waits, to be asked about or for a person, is not paid by a query that does
+not say how much came.
 """
 
 
