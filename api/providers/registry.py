@@ -10,7 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Final
 
-from api.providers import daraja, flutterwave, momo, paystack, stripe
+from api.providers import airtel, daraja, flutterwave, momo, paystack, stripe
 from api.providers.port import Polling, Provider
 from api.providers.sandbox import Sandbox
 from api.settings import Settings
@@ -18,6 +18,7 @@ from api.settings import Settings
 SECRET_BYTES_MIN: Final = 24
 
 ADAPTERS: Final[tuple[Callable[[Settings], Provider | None], ...]] = (
+    airtel.configured,
     daraja.configured,
     flutterwave.configured,
     momo.configured,

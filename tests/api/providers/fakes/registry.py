@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from tests.api.providers.fakes.airtel import FakeAirtel
 from tests.api.providers.fakes.daraja import FakeDaraja
 from tests.api.providers.fakes.flutterwave import FakeFlutterwave
 from tests.api.providers.fakes.momo import FakeMomo
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from tests.api.providers.fake import FakeProvider
 
 FAKES: Final[tuple[type[FakeProvider], ...]] = (
+    FakeAirtel,
     FakeDaraja,
     FakeFlutterwave,
     FakeMomo,
