@@ -54,6 +54,8 @@ class Right:
     path: dict[str, str]
     query: dict[str, Any]
     body: dict[str, Any]
+    file: bytes
+    """A body that is no JSON."""
 
 
 @dataclass
@@ -110,6 +112,8 @@ class AnyRequest:
             if request is None:
                 self.tally.not_sent += 1
                 continue
+            if mixed and right.file and self._random.random() < 0.5:
+                request = self._with_file(request, right.file)
             if "/webhooks/{provider}" in operation.path:
                 request = self._signed(request, right)
             answer = self._send(operation, role, request)
@@ -154,7 +158,8 @@ class AnyRequest:
         found = re.fullmatch(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", route.path), path)
         assert found is not None, (route, request)
         params = {**dict(httpx.QueryParams(query)), **request.get("params", {})}
-        return Right(fan, creator, found.groupdict(), params, request.get("json") or {})
+        file = request.get("content", b"")
+        return Right(fan, creator, found.groupdict(), params, request.get("json") or {}, file)
 
     def _mix(self, case: AnyCase, right: Right) -> None:
         """Leave of a case one or two things, and take the rest from what is right."""
@@ -206,6 +211,13 @@ class AnyRequest:
     @property
     def _api(self) -> ApiProcess:
         return self._random.choice(self._doors.apis)
+
+    def _with_file(self, request: httpx.Request, file: bytes) -> httpx.Request:
+        """The file that would be right, or half of it."""
+        headers = httpx.Headers({**request.headers, "content-type": "text/csv"})
+        headers.pop("content-length", None)
+        sent = file if self._random.random() < 0.7 else file[: self._random.randrange(len(file))]
+        return httpx.Request(request.method, request.url, headers=headers, content=sent)
 
     def _signed(self, request: httpx.Request, right: Right) -> httpx.Request:
         """A callback of the operator, with a value that it would not have."""
