@@ -56,7 +56,7 @@ class DarajaConfiguration(ProviderConfiguration):
     @field_validator("callback_secret")
     @classmethod
     def _is_long(cls, secret: SecretStr) -> SecretStr:
-        if 0 < len(secret.get_secret_value().encode()) < SECRET_BYTES_MIN:
+        if 0 < len(secret.get_secret_value().strip().encode()) < SECRET_BYTES_MIN:
             message = f"must have at least {SECRET_BYTES_MIN} bytes"
             raise ValueError(message)
         return secret

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid4
 
+from api.providers.daraja import Daraja
 from api.providers.daraja_callbacks import CallbackAddresses, Purpose, about_of
+from api.providers.daraja_configuration import DarajaConfiguration
 from api.providers.daraja_reports import account_reference
 from ledger.money import Money
 from tests.api.providers.asking import KnownThings, ask
@@ -16,9 +18,9 @@ from tests.api.providers.fake import Behaviour, Charge, Sent
 from tests.api.providers.fakes.daraja import FakeDaraja
 
 if TYPE_CHECKING:
-    from api.providers.daraja import Daraja
     from api.providers.port import PaymentInquiry
 
+NEEDED: Final = ("consumer_key", "consumer_secret", "short_code", "passkey", "callback_secret")
 GOLDEN: Final = Path(__file__).parent / "golden" / "daraja"
 
 
@@ -65,6 +67,13 @@ def addresses(fake: FakeDaraja) -> CallbackAddresses:
     """What makes its adapter's addresses, without one."""
     secret = fake.configured_by()["callback_secret"]
     return CallbackAddresses(secret=secret, begin_with="http://127.0.0.1:9", name=fake.name)
+
+
+def adapter_of(**fields: str) -> Daraja:
+    """An adapter with these settings only, and those that are needed."""
+    needed = {name: value for name, value in FakeDaraja().configured_by().items() if name in NEEDED}
+    configuration = DarajaConfiguration(**{**needed, **fields})  # type: ignore[arg-type] # from text
+    return Daraja(configuration, callbacks_begin_with="http://127.0.0.1:9", timeout_seconds=2.0)
 
 
 def sent_to(fake: FakeDaraja, purpose: Purpose, *words: str, body: bytes | dict[str, Any]) -> Sent:
