@@ -155,16 +155,18 @@ class Questions:
         if name is None:
             raise CannotBeAskedError
         said = part(await self._api.ask(f"/refunds/{name}"))
-        payment = await self._payment_of(said.get("tx_id", said.get("transaction_id")), known)
+        charge = await self._charge_of(said)
         ours = refund_of_note(said.get("comments", said.get("comment")))
         report = refund_report(
             said,
-            stream_id=payment.payment_id if ours is None else ours.stream_id,
+            stream_id=our_id(charge.get("tx_ref")) if ours is None else ours.stream_id,
             refund_id=None if ours is None else ours.refund_id,
-            currency=payment.money.currency,
+            currency=str(charge.get("currency")),
         )
+        if report.stream_id is None:
+            raise CannotBeAskedError
         if ours is None:
-            report = _named_by_us(said, report, await known.refunds(payment.payment_id))
+            report = _named_by_us(said, report, await known.refunds(report.stream_id))
         return () if report.claim is RefundClaim.PENDING else (report,)
 
     async def _confirm_chargeback(
@@ -183,16 +185,12 @@ class Questions:
         ]
         return (dispute_report(its_own, payment),) if its_own else ()
 
-    async def _payment_of(self, transaction: object, known: Known) -> PaymentInquiry:
-        number = transaction_of(transaction)
+    async def _charge_of(self, refund: Mapping[str, Any]) -> dict[str, Any]:
+        """The charge that a refund is of: it has the currency, and a reference of ours."""
+        number = transaction_of(refund.get("tx_id", refund.get("transaction_id")))
         if number is None:
             raise CannotBeAskedError
-        charge = part(await self._api.ask(f"/transactions/{number}/verify"))
-        payment_id = our_id(charge.get("tx_ref"))
-        payment = None if payment_id is None else await known.payment(payment_id)
-        if payment is None:
-            raise CannotBeAskedError
-        return payment
+        return part(await self._api.ask(f"/transactions/{number}/verify"))
 
 
 def event_of(body: bytes) -> tuple[str, dict[str, Any]]:

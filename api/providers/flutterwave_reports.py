@@ -137,7 +137,7 @@ def payout_report(data: Mapping[str, Any], *, is_reversal: bool = False) -> Payo
 
 
 def refund_report(
-    data: Mapping[str, Any], *, stream_id: UUID, refund_id: UUID | None, currency: str
+    data: Mapping[str, Any], *, stream_id: UUID | None, refund_id: UUID | None, currency: str
 ) -> RefundReport:
     """What is said of a refund, in its payment's currency: Flutterwave names none."""
     status = str(data.get("status")).lower()

@@ -313,6 +313,14 @@ def test_a_refund_that_lost_its_comment_is_known_by_its_name(fake: FakeFlutterwa
     assert (unasked.stream_id, unasked.refund_id) == (order.stream_id, None)  # type: ignore[union-attr]
 
 
+def test_a_return_is_of_the_receipt_that_our_comment_names(fake: FakeFlutterwave) -> None:
+    charge = charged(fake)
+    order = replace(order_of(charge), stream_id=uuid4())
+    accepted = ask(fake, lambda it: it.refund(order))
+    [report] = confirmed(fake, "refund.completed", {"id": int(accepted.provider_reference)})
+    assert report == ask(fake, partial(_refund_status, order=order))
+
+
 def chargeback(charge: Charge, number: int, status: str) -> dict[str, Any]:
     return {
         "id": number,

@@ -367,6 +367,16 @@ def test_a_payout_without_an_answer_is_not_repeated_and_asked_about(fake: FakePa
     assert ask(fake, lambda it: it.pay_out(order)) == NoAnswer("duplicate_reference")
 
 
+def test_only_what_is_taken_once_is_sent_again(fake: FakePaystack) -> None:
+    order = payout(f"+254700000{Behaviour.SUCCEEDS}")
+    calls, fake.gateway_failures = len(fake.calls), 1
+    assert isinstance(ask(fake, lambda it: it.pay_out(order)), Accepted)
+    assert [path for _, path in fake.calls[calls:]] == [*["/transferrecipient"] * 2, "/transfer"]
+    calls, fake.gateway_failures = len(fake.calls), 1
+    assert ask(fake, lambda it: it.initiate(prompt("+254700000003"))) == NoAnswer("answered_502")
+    assert [path for _, path in fake.calls[calls:]] == ["/charge"]
+
+
 def test_a_payout_from_an_empty_float_may_be_tried_again(fake: FakePaystack) -> None:
     order = payout(f"+254700000{Behaviour.REFUSED}")
     assert ask(fake, lambda it: it.pay_out(order)) == Declined(

@@ -15,7 +15,7 @@ import secrets
 from hashlib import sha512
 from typing import TYPE_CHECKING, Any, Final
 
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from api.providers.paystack import Paystack, PaystackConfiguration
@@ -48,6 +48,8 @@ class FakePaystack(FakeProvider):
         """By Paystack's id."""
         self.next_refund = "processed"
         self.keeps_notes = True
+        self.gateway_failures = 0
+        """So many next requests are answered by a gateway, and come to nothing."""
         super().__init__()
 
     def phone(self, behaviour: Behaviour) -> str:
@@ -122,6 +124,9 @@ class FakePaystack(FakeProvider):
             self.calls.append((request.method, request.url.path))
             if request.headers.get("authorization") != f"Bearer {SECRET_KEY}":
                 return _error(401, "Invalid key", "invalid_Key")
+            if self.gateway_failures:
+                self.gateway_failures -= 1
+                return PlainTextResponse("Bad Gateway", 502)
             return await handle(request)
 
         return handler
