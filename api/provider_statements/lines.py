@@ -33,6 +33,10 @@ if TYPE_CHECKING:
 
     from api.provider_statements.reading import Header, Row
 
+DISPUTES: Final = frozenset({Kind.DISPUTE, Kind.DISPUTE_RETURNED})
+FEES: Final = frozenset({Kind.FEE, Kind.DISPUTE_FEE})
+OF_PAYMENTS: Final = FEES | {Kind.PAYMENT}
+
 WORD: Final = re.compile(r"[\x21-\x7e]{1,128}")
 """What a provider may call a transaction."""
 OURS: Final = re.compile(
@@ -147,7 +151,9 @@ class RowReader:
             lines.append(self._line(cells, *directed(kind, moved), (currency, abs(moved)), at))
         if fee:
             # Written as what it is or as what it does, it is a fee all the same.
-            line = self._line(cells, Kind.FEE, Direction.FEE, (currency, abs(fee)), at)
+            # Of a dispute a fee is more than a payment's: it may be the creator's, and come back.
+            what = Kind.DISPUTE_FEE if kind in DISPUTES else Kind.FEE
+            line = self._line(cells, what, Direction.FEE, (currency, abs(fee)), at)
             lines.append(_named_as_fee(line, mapping.fee_name))
         balance = self._cell(cells, self._balance)
         return ReadRow(
@@ -199,7 +205,7 @@ class RowReader:
         money: tuple[str, int],
         at: datetime,
     ) -> StatementLine:
-        named = self._names if kind in {Kind.PAYMENT, Kind.FEE} else self._other_names
+        named = self._names if kind in OF_PAYMENTS else self._other_names
         names = [word for each in named if (word := _word(self._cell(cells, each)))]
         given = _word(self._cell(cells, self._id))
         own = next(
@@ -216,7 +222,7 @@ class RowReader:
             occurred_at=at,
             names=tuple(dict.fromkeys([*names, *([given] if given else [])])),
             own=own,
-            related=related or (names[0] if kind is Kind.FEE and names else None),
+            related=related or (names[0] if kind in FEES and names else None),
         )
         return keyed(line, given)
 

@@ -36,6 +36,7 @@ class Kind(StrEnum):
     FEE = "fee"
     FEE_RETURNED = "fee_returned"
     DISPUTE = "dispute"
+    DISPUTE_FEE = "dispute_fee"
     DISPUTE_RETURNED = "dispute_returned"
     SETTLEMENT = "settlement"
     TRANSFER = "transfer"
@@ -66,6 +67,7 @@ DIRECTION_OF: Final[dict[Kind, Direction]] = {
     Kind.FEE: Direction.FEE,
     Kind.FEE_RETURNED: Direction.IN,
     Kind.DISPUTE: Direction.OUT,
+    Kind.DISPUTE_FEE: Direction.FEE,
     Kind.DISPUTE_RETURNED: Direction.IN,
     Kind.SETTLEMENT: Direction.OUT,
 }

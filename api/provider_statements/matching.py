@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 from uuid import UUID
 
+from api.provider_statements.lines import FEES
 from api.provider_statements.mapping import Direction, Kind
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ FAMILIES: Final[dict[Kind, str]] = {
     Kind.PAYOUT_RETURNED: "payout",
     Kind.PAYOUT_FAILED: "payout",
     Kind.FEE: "fee",
+    Kind.DISPUTE_FEE: "fee",
     Kind.FEE_RETURNED: "fee",
     Kind.DISPUTE: "dispute",
     Kind.DISPUTE_RETURNED: "dispute",
@@ -144,7 +146,7 @@ class Candidates:
             return self._compared(
                 line, self._free([each for each in refund if each.own == line.own.detail], line)
             )
-        if line.kind is Kind.FEE:
+        if line.kind in FEES:
             payment = self.payment_of(line)
             free = self._free(self._by_stream.get(payment, ()), line) if payment else []
             return self._exactly(line, free) or self._compared(line, free[:1])

@@ -333,7 +333,9 @@ async def explain_item(
 ) -> Response:
     """Say why something does not agree: it counts as explained from then on."""
     doors = doors_of(request)
-    replayed = await explain(doors.reader, item_id, by=caller.name, key=key, reason=body.reason)
+    replayed = await explain(
+        doors.door_tables, item_id, by=caller.name, key=key, reason=body.reason
+    )
     item = await item_of(doors.reader, item_id)
     assert item is not None  # noqa: S101 - it was just explained
     return success(_item(item), headers={"Idempotency-Replayed": "true"} if replayed else None)

@@ -173,7 +173,7 @@ def test_the_itemised_balance_report_of_stripe() -> None:
         ("fee", "fee", "USD", 320, "fee:pi_1"),
         ("refund", "out", "USD", 2_500, "re_1"),
         ("dispute", "out", "USD", 7_500, "dp_1"),
-        ("fee", "fee", "USD", 1_500, "fee:pi_1"),
+        ("dispute_fee", "fee", "USD", 1_500, "fee:pi_1"),
         ("dispute_returned", "in", "USD", 7_500, "dp_1"),
         ("settlement", "out", "USD", 5_000, "po_1"),
         ("payment", "in", "UGX", 500, "pi_2"),

@@ -13,7 +13,7 @@ import pytest
 
 from api.provider_statements.explanations import explain
 from api.provider_statements.reading import UnreadableStatementError
-from ledger.commands import Claim
+from ledger.commands import Claim, RecordSettlement, SettlementReport
 from ledger.errors import IdempotencyKeyReused
 from projections.reader import Reader
 from tests.api.provider_statements.files import (
@@ -27,7 +27,9 @@ from tests.api.provider_statements.files import (
 )
 from tests.builders import (
     GROSS,
+    envelope,
     initiate_payment,
+    kes,
     record_submitted,
     register_creator,
     report_success,
@@ -36,7 +38,20 @@ from tests.builders import (
 )
 from tests.databases import rows
 from tests.invariants import assert_book_is_sound, balances
-from tests.money_builders import report_fee, request_refund
+from tests.money_builders import (
+    add_destination,
+    approve_payout,
+    payout_submitted,
+    release_funds,
+    report_dispute,
+    report_fee,
+    report_payout,
+    request_payout,
+    request_refund,
+    start_payout,
+    verify_creator,
+    verify_destination,
+)
 
 if TYPE_CHECKING:
     from api.provider_statements.reconciler import Reconciler
@@ -60,7 +75,8 @@ def prompted(ledger: Ledger, creator: UUID | None = None) -> tuple[UUID, UUID]:
 
 def paid(ledger: Ledger, transaction: str, at: datetime = NOW) -> tuple[UUID, UUID]:
     payment, creator = prompted(ledger)
-    ledger.execute_one(report_success(payment, transaction=transaction, occurred_at=at))
+    told = report_success(payment, transaction=transaction, occurred_at=at)
+    ledger.execute_one(replace(told, settlement_delay_seconds=0))
     return payment, creator
 
 
@@ -160,6 +176,20 @@ def test_a_settlement_and_a_refund_that_nobody_asked_for_are_recorded(
     assert balances(database)["bank:settlement", "KES"] == 50_000
     assert balances(database)["provider:sandbox:collection", "KES"] == GROSS - 60_000
     assert_book_is_sound(database)
+
+
+def test_two_lines_are_never_about_one_entry(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    by_hand = SettlementReport(
+        provider="sandbox", reference="BANK-1", settled=kes(500), fees=0, occurred_at=NOW
+    )
+    ledger.execute_one(RecordSettlement(report=by_hand, fact_id=uuid4(), **envelope(None)))
+    settled = [Row(f"S{number}", "settlement", -500, NOW) for number in range(3)]
+    for file, expected in ((settled[:2], 1_000), (settled, 1_500), (settled[::-1], 1_500)):
+        told = report(book, bring(reconciler, as_csv(file)).statement_id)
+        assert told.unexplained == 0
+        assert balances(database)["bank:settlement", "KES"] == expected
 
 
 def test_a_refund_of_a_payment_that_the_statement_brings_later_is_tried_once_more(
@@ -280,6 +310,106 @@ def test_a_transaction_is_found_by_a_name_that_only_its_callback_told(
     assert (item.transaction, item.why) == ("TK5AY9DLMH", "statement_only")
     assert report(book, statement).totals[0].matched == GROSS
     assert balances(database)["provider:daraja:collection", "KES"] == GROSS
+
+
+def test_a_reference_of_something_else_of_ours_is_no_payment(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, creator = paid(ledger, "T1")
+    file = as_csv(
+        [
+            payment_row("T7", creator, 700),
+            Row("P7", "payout", -800, NOW, reference=f"{payment}:1"),
+            Row("F7", "fee", -9, NOW, reference=str(creator)),
+            payment_row("T1"),
+        ]
+    )
+    statement = bring(reconciler, file).statement_id
+    found = {each.transaction: (each.why, each.code) for each in items(book, statement)}
+    refused = ("statement_only", "report_disagrees")
+    assert found == {"P7": refused, "F7": refused}
+    assert balances(database)["suspense:sandbox", "KES"] == -700
+    assert_book_is_sound(database)
+
+
+def payout(ledger: Ledger, creator: UUID) -> UUID:
+    """A payout of 500.00 that the provider was asked for and never told of."""
+    destination, payout_id = uuid4(), uuid4()
+    for command in (
+        verify_creator(creator),
+        add_destination(creator, destination),
+        verify_destination(creator, destination),
+        request_payout(creator, destination, 50_000, payout_id=payout_id),
+        approve_payout(payout_id),
+        start_payout(payout_id, creator),
+        payout_submitted(payout_id),
+    ):
+        ledger.execute_one(command)
+    return payout_id
+
+
+def test_payouts_that_were_paid_or_failed_are_recorded_as_their_callbacks_would_be(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, creator = paid(ledger, "T1")
+    ledger.execute_one(release_funds(payment))
+    done = payout(ledger, creator)
+    file = as_csv([payment_row("T1"), Row("P1", "payout", -50_000, NOW, reference=f"{done}:1")])
+    told = report(book, bring(reconciler, file).statement_id)
+    assert told.unexplained == 0
+    assert topics(database, done)[-1] == "payout.paid.v1"
+    assert balances(database)["provider:sandbox:disbursement", "KES"] == -50_000
+    late = ledger.execute_one(report_payout(done, 50_000, transaction="P1"))
+    assert late.verdict == "duplicate"
+
+    payment, creator = paid(ledger, "T2")
+    ledger.execute_one(release_funds(payment))
+    failed = payout(ledger, creator)
+    row = Row("P2", "payout", -50_000, NOW, reference=f"{failed}:1", status="failed")
+    told = report(book, bring(reconciler, as_csv([payment_row("T2"), row])).statement_id)
+    assert (told.unexplained, len(told.totals)) == (0, 1)
+    assert topics(database, failed)[-1] == "payout.failed.v1"
+    assert_book_is_sound(database)
+
+
+def test_a_dispute_and_its_fee_are_for_a_person(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    disputed = Row("D1", "dispute", -GROSS, NOW, related="T1", fee=15)
+    statement = bring(reconciler, as_csv([payment_row("T1"), disputed])).statement_id
+    assert [each.kind for each in items(book, statement)] == ["dispute", "dispute_fee"]
+    ledger.execute_one(report_dispute(payment, "opened", GROSS, dispute="D1"))
+    ledger.execute_one(report_fee(payment, 15, fee_reference="D1", dispute="D1"))
+    # The callbacks came: the statement, brought once more, finds what they recorded.
+    bring(reconciler, as_csv([payment_row("T1"), disputed]))
+    assert report(book, statement).unexplained == 0
+
+
+def test_a_statement_is_about_the_accounts_and_days_that_it_says(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation
+) -> None:
+    payment, creator = paid(ledger, "T1", NOW - timedelta(days=5))
+    ledger.execute_one(release_funds(payment))
+    ledger.execute_one(report_payout(payout(ledger, creator), 50_000, transaction="P1"))
+    paid(ledger, "T2")
+    empty = as_csv([])
+    today = NOW.astimezone(ZoneInfo("Africa/Nairobi")).date()
+    for covers, days, missing in (
+        (("collection",), 0, {"T2"}),
+        (("disbursement",), 9, {"P1"}),
+        (("collection", "disbursement"), 9, {"T1", "T2", "P1"}),
+    ):
+        first = today - timedelta(days=days)
+        statement = bring(
+            reconciler, empty, covers=covers, first_day=first, last_day=today
+        ).statement_id
+        told = report(book, statement)
+        assert told.unexplained == len(missing)
+        assert {each.stream_id for each in items(book, statement)} != set()
+        assert sum(total.open for total in told.ledger_only) == sum(
+            50_000 if each == "P1" else GROSS for each in missing
+        )
 
 
 def test_an_explained_item_counts_as_explained_and_the_reason_stays(
