@@ -118,6 +118,18 @@ READ_BY_BROWSERS: Final = (
     *("Content-Disposition", RECEIPT),
 )
 """Headers of an answer that a page of another origin may read."""
+OF_A_WRITE: Final[dict[str, Any]] = {
+    RECEIPT: {
+        "description": "A signed promise, as JSON on one line, that what the answer shows is in "
+        "the log: keep it as it is. Not there when nothing was recorded.",
+        "schema": {"type": "string"},
+    },
+    "Idempotency-Replayed": {
+        "description": "The key was used before, and this is the first answer again.",
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+}
+"""Headers of the answer to a write that was done."""
 SENT_BY_BROWSERS: Final = (
     *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "Last-Event-ID"),
     "X-Correlation-Id",
@@ -134,10 +146,18 @@ class _Api(FastAPI):
         for operation in operations(document):
             if "HTTPValidationError" in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
+            if any(each["name"] == "Idempotency-Key" for each in operation.get("parameters", ())):
+                _tell_of_headers(operation["responses"])
         for name in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(name, None)
         add_examples(document)
         return document
+
+
+def _tell_of_headers(answers: dict[str, Any]) -> None:
+    for status, answer in answers.items():
+        if status.startswith("2"):
+            answer["headers"] = OF_A_WRITE
 
 
 def create_app(settings: Settings) -> FastAPI:
