@@ -61,7 +61,7 @@ class Said:
 
 def said(document: Mapping[str, Any], external_id: str) -> Said:
     """Read a status query's answer about what we called so. Raises `UnreadableError`."""
-    if document.get("externalId", external_id) != external_id:
+    if str(document.get("externalId", external_id)) != external_id:
         raise UnreadableError("another_request")
     status = document.get("status")
     claim = CLAIMS.get(status) if isinstance(status, str) else None
