@@ -12,7 +12,7 @@ sent, so that a dead provider costs nobody its time-out.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
@@ -45,10 +45,14 @@ class UnansweredError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """What the provider answered. `document` is its JSON object, with decimals exact; else {}."""
+    """What the provider answered. `document` is its JSON object, with decimals exact; else {}.
+
+    `is_repeated`: an earlier attempt, without an answer, may have been taken before.
+    """
 
     status: int
     document: Mapping[str, Any]
+    is_repeated: bool = False
 
     @property
     def is_success(self) -> bool:
@@ -120,18 +124,32 @@ class HttpCalls:
         try:
             if not repeatable:
                 return await self._send_if_closed(request)
-            async for attempt in stamina.retry_context(
-                on=(UnreachedError, UnansweredError),
-                attempts=ATTEMPTS_MAX,
-                timeout=self._timeout_seconds,
-                wait_initial=0.2,
-                wait_max=2.0,
-                wait_jitter=0.2,
-            ):
-                with attempt:
-                    return await self._send_if_closed(request)
+            return await self._send_again(request)
         except CircuitBreakerError:
             raise UnreachedError("provider_unreachable") from None
+
+    async def _send_again(self, request: httpx.Request) -> Answered:
+        """Send it until it is answered. One that may have been taken once stays so."""
+        unanswered: UnansweredError | None = None
+        async for attempt in stamina.retry_context(
+            on=(UnreachedError, UnansweredError),
+            attempts=ATTEMPTS_MAX,
+            timeout=self._timeout_seconds,
+            wait_initial=0.2,
+            wait_max=2.0,
+            wait_jitter=0.2,
+        ):
+            with attempt:
+                try:
+                    answer = await self._send_if_closed(request)
+                    return replace(answer, is_repeated=unanswered is not None)
+                except UnansweredError as error:
+                    unanswered = error
+                    raise
+                except (UnreachedError, CircuitBreakerError):
+                    if unanswered is None:
+                        raise
+                    raise unanswered from None
         raise AssertionError  # the last attempt returns or raises
 
     async def _send(self, request: httpx.Request) -> Answered:

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 VERSION: Final = "2024-11-20.acacia"
 """Of the API: it decides what answers look like, whatever the account's own is."""
 
+BEFORE_IT_IS_LOOKED_AT: Final = frozenset({401, 403, 429})
+"""What is refused so is refused whatever became of the same request before."""
+
 PAGE: Final = 100
 PAGES_MAX: Final = 50
 
@@ -50,6 +53,8 @@ class StripeApi:
         if answer.status == httpx.codes.CONFLICT or kind == "idempotency_error":
             # It has the request, or is about to, from an answer that we did not get.
             return NoAnswer("duplicate_reference")
+        if answer.is_repeated and answer.status in BEFORE_IT_IS_LOOKED_AT:
+            return NoAnswer(f"answered_{answer.status}")
         return Declined(
             error_code(said, f"refused_{answer.status}"),
             retryable=answer.status == httpx.codes.TOO_MANY_REQUESTS,
