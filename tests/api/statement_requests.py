@@ -16,6 +16,8 @@ STATEMENTS: Final = "/admin/provider-statements"
 EXPLAIN: Final = "/admin/reconciliation-items/{item_id}/explain"
 REASON: Final = "The operator ran a campaign of its own."
 HEADER: Final = "transaction,type,status,reference,amount,currency,fee,occurred_at,balance,related"
+NO_DAY: Final = "2020-01-01"
+"""A day on which nothing happened, so that nothing of it is missing in a statement."""
 READ: Final = same(200, Role.ADMIN, Role.AUDITOR)
 
 RULES: Final[dict[Route, Rule]] = {
@@ -59,9 +61,10 @@ def csv_body(*lines: str) -> dict[str, Any]:
 
 
 def brought(doors: Deployment, *lines: str, provider: str = "sandbox") -> dict[str, Any]:
-    """An admin brings a statement of these lines; how far it agrees."""
+    """An admin brings a statement of these lines, about no day of the ledger; how it agrees."""
+    request = {"params": {"first_day": NO_DAY, "last_day": NO_DAY}, **csv_body(*lines)}
     answer = doors.api.send(
-        doors.admin, "POST", f"{STATEMENTS}/{provider}", key=str(uuid4()), **csv_body(*lines)
+        doors.admin, "POST", f"{STATEMENTS}/{provider}", key=str(uuid4()), **request
     )
     assert answer.is_success, answer.text
     report: dict[str, Any] = answer.json()["data"]

@@ -13,6 +13,7 @@ from tests.api.deployment import GROSS, PHONE_PREFIX
 from tests.api.leaks import CANARY_NAME
 from tests.api.statement_requests import (
     HEADER,
+    NO_DAY,
     REASON,
     STATEMENTS,
     brought,
@@ -154,7 +155,8 @@ def test_names_and_numbers_of_a_file_are_kept_nowhere_but_under_its_key(
         f"Organization Name,{CANARY_NAME}\n\n{header},Other Party Info,A/C No.\n"
         f'{receipt},{at},Pay Bill from {name},Completed,"1,250.00",,1250.00,{name},{name}\n'
     ).encode()
-    answer = bring(doors, content=file, provider="daraja")
+    days = {"first_day": NO_DAY, "last_day": NO_DAY}
+    answer = bring(doors, content=file, provider="daraja", params=days)
     assert answer.status_code == 201, answer.text
     [item] = items_of(doors, answer.json()["data"])
     assert (item["transaction"], item["why"]) == (receipt, "statement_only")
