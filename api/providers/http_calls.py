@@ -157,10 +157,12 @@ class HttpCalls:
             answer = await self._client.send(request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout):
             raise UnreachedError("provider_unreachable") from None
-        except httpx.TimeoutException:
-            raise UnansweredError("timed_out") from None
-        except httpx.HTTPError:
-            raise UnansweredError("cut") from None
+        except httpx.HTTPError as error:
+            if _is_of_another(error, request):
+                # Of a token that was asked for first: the request itself was not sent.
+                raise UnreachedError("no_access_token") from None
+            timed_out = isinstance(error, httpx.TimeoutException)
+            raise UnansweredError("timed_out" if timed_out else "cut") from None
         document = _document(answer)
         if answer.is_server_error and not self._is_own(document):
             raise UnansweredServerError(answer.status_code, document)
@@ -178,6 +180,14 @@ class UnansweredServerError(UnansweredError):
         super().__init__(f"answered_{status}")
         self.status = status
         self.document = document
+
+
+def _is_of_another(error: httpx.HTTPError, request: httpx.Request) -> bool:
+    try:
+        return error.request is not request
+    except RuntimeError:
+        # It does not say.
+        return False
 
 
 def _document(answer: httpx.Response) -> dict[str, Any]:
