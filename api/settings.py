@@ -230,8 +230,7 @@ class Settings(BaseSettings):
     webhooks_secret_overlap_seconds: int = Field(default=24 * 3_600, ge=0, le=30 * 24 * 3_600)
     """How long a secret still signs after it was replaced."""
     webhooks_lease_seconds: float = Field(default=60.0, ge=1)
-    """For so long nobody else sends to an endpoint of a process that has died. Longer than
-    a receiver may take."""
+    """For so long nobody else sends to an endpoint of a process that has died."""
     webhooks_kept_days: int = Field(default=30, ge=1)
     """How long it can be seen how a message ended."""
     webhooks_endpoints_max: int = Field(default=20, ge=1)

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import psycopg
 import structlog
@@ -44,18 +44,18 @@ ACTOR: Final = "webhooks"
 
 CLAIM: Final = """
     UPDATE webhook_endpoints
-    SET leased_by = %(holder)s, leased_until = now() + make_interval(secs => %(lease)s)
+    SET leased_by = gen_random_uuid(), leased_until = now() + make_interval(secs => %(seconds)s)
     FROM (SELECT endpoint_id FROM webhook_endpoints
           WHERE state = 'enabled'
             AND ((leased_by IS NULL AND due_at <= now()) OR leased_until < now())
           ORDER BY due_at NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
     WHERE webhook_endpoints.endpoint_id = due.endpoint_id
-    RETURNING webhook_endpoints.endpoint_id, creator_id, url
+    RETURNING webhook_endpoints.endpoint_id, creator_id, url, leased_by
 """
 LOOK: Final = """
     UPDATE webhook_endpoints
-    SET leased_until = now() + make_interval(secs => %(lease)s), due_at = NULL
-    WHERE endpoint_id = %(endpoint_id)s AND leased_by = %(holder)s AND state = 'enabled'
+    SET leased_until = now() + make_interval(secs => %(seconds)s), due_at = NULL
+    WHERE endpoint_id = %(endpoint_id)s AND leased_by = %(lease)s AND state = 'enabled'
     RETURNING url, failures, coalesce(paused_until > now(), false),
               cursor IS NOT NULL OR EXISTS (SELECT FROM webhook_replays
                   WHERE webhook_replays.endpoint_id = %(endpoint_id)s AND ended_at IS NULL)
@@ -85,7 +85,7 @@ GIVE_BACK: Final = """
         CASE WHEN cursor IS NOT NULL OR EXISTS (SELECT FROM webhook_replays
                  WHERE webhook_replays.endpoint_id = %(endpoint_id)s AND ended_at IS NULL)
              THEN now() + interval '5 seconds' END)
-    WHERE endpoint_id = %(endpoint_id)s AND leased_by = %(holder)s
+    WHERE endpoint_id = %(endpoint_id)s AND leased_by = %(lease)s
 """
 READ_HISTORY: Final = """
     SELECT originator_version, topic, state FROM ledger_events
@@ -155,11 +155,12 @@ FORGET: Final = """
 
 
 class Leased(NamedTuple):
-    """An endpoint that this process holds."""
+    """An endpoint that this process holds, by a lease that is a new one each time."""
 
     endpoint_id: UUID
     creator_id: UUID | None
     url: str
+    lease: UUID
 
     @property
     def recipient(self) -> Recipient:
@@ -203,7 +204,6 @@ class SendingBoard:
     def __init__(
         self, book: BookLocation, key_store: KeyStore, pacing: Pacing, *, lease_seconds: float
     ) -> None:
-        self.holder = uuid4()
         self._key_store = key_store
         self._pacing = pacing
         self._lease_seconds = lease_seconds
@@ -230,7 +230,7 @@ class SendingBoard:
 
     def claim(self, limit: int) -> list[Leased]:
         """Take up to so many endpoints that are due."""
-        given = {"holder": self.holder, "lease": self._lease_seconds, "limit": limit}
+        given = {"seconds": self._lease_seconds, "limit": limit}
         with self._pool.connection() as connection:
             return [Leased(*row) for row in connection.execute(CLAIM, given)]
 
@@ -238,8 +238,8 @@ class SendingBoard:
         """Keep an endpoint, and see what is due; None when it is not ours any more."""
         given = {
             "endpoint_id": endpoint.endpoint_id,
-            "holder": self.holder,
-            "lease": self._lease_seconds,
+            "lease": endpoint.lease,
+            "seconds": self._lease_seconds,
             "in_flight": list(in_flight),
         }
         with self._pool.connection() as connection:
@@ -258,11 +258,11 @@ class SendingBoard:
     def catch_up(self, endpoint: Leased) -> bool:
         """Make messages for an endpoint that comes after the others; whether there were any."""
         with self._pool.connection() as connection:
-            return routing.catch_up(connection, endpoint.endpoint_id, self.holder)
+            return routing.catch_up(connection, endpoint.endpoint_id, endpoint.lease)
 
     def give_back(self, endpoint: Leased) -> None:
         """Let others have an endpoint, when it is due."""
-        given = {"endpoint_id": endpoint.endpoint_id, "holder": self.holder}
+        given = {"endpoint_id": endpoint.endpoint_id, "lease": endpoint.lease}
         with self._pool.connection() as connection:
             connection.execute(GIVE_BACK, given)
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 logger = structlog.get_logger()
 
 LANES_MAX: Final = 500
+CLAIMED_AT_ONCE_MAX: Final = 50
+"""So that other processes get some of many that are due."""
 AT_ONCE_MAX: Final = 8
 """Messages on their way to one endpoint, each of another stream."""
 HEALTHY_AT_ONCE_MAX: Final = 128
@@ -97,8 +99,9 @@ class WebhookProcess:
         while not self._stopping.is_set():
             found: list[Leased] = []
             try:
-                if len(lanes) < LANES_MAX:
-                    found = await asyncio.to_thread(self._board.claim, LANES_MAX - len(lanes))
+                room = min(LANES_MAX - len(lanes), CLAIMED_AT_ONCE_MAX)
+                if room > 0:
+                    found = await asyncio.to_thread(self._board.claim, room)
             except Exception:
                 logger.exception("webhook_endpoints_not_claimed")
             for endpoint in found:

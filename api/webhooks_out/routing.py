@@ -43,7 +43,8 @@ READ_FIRSTS: Final = """
     WHERE originator_id = ANY(%s) AND originator_version = 1
 """
 GOING_ALONG: Final = """
-    SELECT endpoint_id, creator_id, types FROM webhook_endpoints WHERE cursor IS NULL
+    SELECT endpoint_id, creator_id, types, after_position FROM webhook_endpoints
+    WHERE cursor IS NULL
 """
 LEAVE: Final = """
     UPDATE webhook_endpoints SET cursor = %s WHERE cursor IS NULL AND state <> 'enabled'
@@ -88,15 +89,20 @@ MOVE_REPLAY: Final = """
 
 
 class Subscriber(NamedTuple):
-    """An endpoint, as far as it matters for what it gets; no `creator_id`: the platform's."""
+    """An endpoint, as far as it matters for what it gets; no `creator_id`: the platform's.
+
+    Whoever is newer than what the follower has read joins it at once, and gets nothing of before.
+    """
 
     endpoint_id: UUID
     creator_id: UUID | None
     types: Sequence[str]
+    after_position: int = 0
 
-    def wants(self, type_name: str) -> bool:
-        """Whether it asked for a type."""
-        return EVERYTHING in self.types or type_name in self.types
+    def wants(self, type_name: str, position: int) -> bool:
+        """Whether it asked for a type, and for what was recorded there."""
+        asked = EVERYTHING in self.types or type_name in self.types
+        return asked and position > self.after_position
 
 
 class Recorded(NamedTuple):
@@ -145,7 +151,7 @@ def routed(
         told = BY_TOPIC.get(recorded.topic)
         if told is None:
             continue
-        getting = [each for each in platform if each.wants(told.type)]
+        getting = [each for each in platform if each.wants(told.type, recorded.position)]
         if of_creators and told.audience is Audience.CREATOR:
             getting += _creators(recorded, told.type, of_creators, firsts)
         found += [_message(recorded, told.type, each) for each in getting]
@@ -164,7 +170,7 @@ def _creators(
         for creator_id, endpoints in _candidates(event, first, of_creators)
         if concerns(event, first, creator_id)
         for each in endpoints
-        if each.wants(type_name)
+        if each.wants(type_name, recorded.position)
     ]
 
 
@@ -218,20 +224,20 @@ def leave_crowded(connection: psycopg.Connection[Any]) -> int:
         return connection.execute(LEAVE_CROWDED, (row[0], WAITING_MAX)).rowcount
 
 
-def catch_up(connection: psycopg.Connection[Any], endpoint_id: UUID, holder: UUID) -> bool:
+def catch_up(connection: psycopg.Connection[Any], endpoint_id: UUID, lease: UUID) -> bool:
     """Make the next messages of an endpoint that comes after, or of its replay; whether any is due.
 
-    `holder` is who holds its lease. Nothing when so much waits already that there is no room.
+    `lease` is the one by which it is held. Nothing when so much waits that there is no room.
     """
     full = connection.execute(FULL, (endpoint_id, ROOM)).fetchone()
     if full is None or full[0] >= ROOM:
         return False
-    came_on = _come_on(connection, endpoint_id, holder)
-    return _replay(connection, endpoint_id, holder) or came_on
+    came_on = _come_on(connection, endpoint_id, lease)
+    return _replay(connection, endpoint_id, lease) or came_on
 
 
-def _come_on(connection: psycopg.Connection[Any], endpoint_id: UUID, holder: UUID) -> bool:
-    row = connection.execute(READ_CURSOR, (endpoint_id, holder)).fetchone()
+def _come_on(connection: psycopg.Connection[Any], endpoint_id: UUID, lease: UUID) -> bool:
+    row = connection.execute(READ_CURSOR, (endpoint_id, lease)).fetchone()
     head = connection.execute(READ_FOLLOWER).fetchone()
     if row is None or head is None:
         return False
@@ -254,8 +260,8 @@ def _come_on(connection: psycopg.Connection[Any], endpoint_id: UUID, holder: UUI
     return True
 
 
-def _replay(connection: psycopg.Connection[Any], endpoint_id: UUID, holder: UUID) -> bool:
-    row = connection.execute(READ_REPLAY, (endpoint_id, holder)).fetchone()
+def _replay(connection: psycopg.Connection[Any], endpoint_id: UUID, lease: UUID) -> bool:
+    row = connection.execute(READ_REPLAY, (endpoint_id, lease)).fetchone()
     if row is None:
         return False
     replay_id, creator_id, types, cursor, until = row

@@ -14,6 +14,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 import httpx
@@ -114,6 +115,8 @@ class Sender:
             trust_env=False,
             follow_redirects=False,
             timeout=timeout_seconds,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            headers={"accept-encoding": "identity"},
             limits=httpx.Limits(max_keepalive_connections=2, keepalive_expiry=5.0),
         )
 

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api.settings import Settings
-from api.webhooks_out.board import Leased, SendingBoard, Waiting
+from api.webhooks_out.board import SendingBoard, Waiting
 from api.webhooks_out.pacing import Pacing, retry_after
 from api.webhooks_out.sender import Answer, Timed
 from ledger.database.connections import BookLocation
@@ -152,12 +152,14 @@ def test_whoever_lost_a_lease_gets_nothing_to_send(world: World) -> None:
     [held] = first.claim(10)
     assert second.claim(10) == []
     world.lose_leases()
-    [_] = second.claim(10)
+    [theirs] = second.claim(10)
     assert first.look(held, [], 8) is None
     # Nor can it give back what is another's.
     first.give_back(held)
     assert first.claim(10) == []
-    assert second.look(Leased(*held), [], 8) is not None
+    assert second.look(theirs, [], 8) is not None
+    # Nor does its own earlier lease help a process that has a new one.
+    assert second.look(theirs._replace(lease=held.lease), [], 8) is None
 
 
 @pytest.mark.parametrize(

@@ -232,6 +232,16 @@ def test_who_fails_for_days_is_disabled_and_its_owner_told_once(scene: Scene) ->
     assert str(endpoint.endpoint.id) in scene.email.given[0].text
 
 
+def test_no_cookie_is_kept(scene: Scene) -> None:
+    creator = scene.creator()
+    cookie = {"set-cookie": "who=you; Path=/"}
+    with Receiver(lambda _, __: Reply(204, cookie)) as receiver, scene.sending():
+        endpoint = scene.register(receiver.url)
+        scene.pay(creator, 3)
+        scene.wait(endpoint)
+    assert all("cookie" not in each.headers for each in receiver.received)
+
+
 def test_a_request_to_wait_is_heeded(scene: Scene) -> None:
     creator = scene.creator()
 
