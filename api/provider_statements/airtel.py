@@ -10,6 +10,9 @@ names that reconciliation guides mention, and a deployment will mostly have to s
   `Credit` and `Debit`.
 - Times are day first, with and without seconds, in the country's time.
 
+A payout is called by our own reference on every way that we learn of it, so one that only the
+statement has is for a person, as what else is named otherwise than in callbacks.
+
 `Sender MSISDN`, `Receiver MSISDN` and names are not read.
 """
 
@@ -61,4 +64,5 @@ AIRTEL: Final = StatementMapping(
     currency=("Currency",),
     fixed_currency="UGX",
     balance=("Balance", "Post Balance"),
+    records_payouts=False,
 )

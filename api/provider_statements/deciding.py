@@ -10,6 +10,7 @@ from api.provider_statements.tables import Decided, ItemNote
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
     from zoneinfo import ZoneInfo
 
     from api.provider_statements.lines import StatementLine
@@ -56,11 +57,31 @@ class Decider:
         candidates = self._candidates(lines)
         found = self._find(candidates, lines)
         unknown = [line for line in lines if line.key not in found]
-        outcomes = self._recorder.record([(line, candidates.payment_of(line)) for line in unknown])
+        outcomes = self._recorder.record(self._certain(candidates, unknown))
         recorded: dict[str, Found] = {}
         if outcomes:
             recorded = self._find(self._candidates(unknown), unknown)
         return [self._told(line, found, recorded, outcomes) for line in lines]
+
+    def _certain(
+        self, candidates: Candidates, lines: list[StatementLine]
+    ) -> list[tuple[StatementLine, UUID | None]]:
+        """Lines with the payment that each names, but refunds that may be one of ours.
+
+        One that names none of ours, while one of ours is on its way, would be taken for another.
+        """
+        named = [(line, candidates.payment_of(line)) for line in lines]
+        unclear = {
+            payment
+            for line, payment in named
+            if line.kind is Kind.REFUND and payment is not None and not _names_a_refund(line)
+        }
+        waiting = self._tables.with_open_refunds(unclear)
+        return [
+            (line, payment)
+            for line, payment in named
+            if line.kind is not Kind.REFUND or payment not in waiting or _names_a_refund(line)
+        ]
 
     def _candidates(self, lines: Sequence[StatementLine]) -> Candidates:
         self._tables.catch_up()
@@ -107,3 +128,7 @@ class Decider:
         why = "unknown_kind" if line.kind is Kind.OTHER else "statement_only"
         code = None if outcome is None or outcome.error is None else outcome.error.code
         return Decided(line, "open", (), ItemNote(why, code))
+
+
+def _names_a_refund(line: StatementLine) -> bool:
+    return line.own is not None and line.own.detail is not None

@@ -100,7 +100,8 @@ class StatementMapping:
     `fee_name` is what callbacks call the fee of a transaction that has it in its row.
 
     `named_as_in_callbacks`: whether `names` are what callbacks name too. Where they are not, money
-    is recorded by a person, or a late callback would record it a second time.
+    is recorded by a person, or a late callback would record it a second time. `is_shared`: the
+    account is other products' too, so money without a reference of ours may be nothing of ours.
     """
 
     provider: str
@@ -133,6 +134,8 @@ class StatementMapping:
     units: Literal["major", "minor"] = "major"
     unit_exponents: Mapping[str, int] = field(default_factory=dict)
     named_as_in_callbacks: bool = True
+    is_shared: bool = False
+    records_payouts: bool = True
 
     def kind_of(self, words: str) -> Kind:
         """What a line is that the provider calls so."""
@@ -198,4 +201,5 @@ CHECKS: Final[dict[str, Check]] = {
     "fixed_currency": _currency,
     "named_as_in_callbacks": _flag,
     "decides_sign": _flag,
+    "is_shared": _flag,
 }

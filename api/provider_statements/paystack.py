@@ -10,6 +10,8 @@ Paystack documents the export and not its columns; what reads them agrees on `Re
   last, so the row moved nothing, and a refund is found by its callback.
 - Times without an offset are Lagos time; those with a `Z` are UTC.
 
+Transfers are called by a code that no export of transactions has, so they are for a person.
+
 `Reference` is ours, the payment's id; `Id` is what callbacks name where an export has it. `Customer
 (Email)` and card columns are not read.
 """
@@ -38,7 +40,6 @@ PAYSTACK: Final = StatementMapping(
         "refund": Kind.REFUND,
         "chargeback": Kind.DISPUTE,
         "dispute": Kind.DISPUTE,
-        "transfer": Kind.PAYOUT,
         "settlement": Kind.SETTLEMENT,
         "payout": Kind.SETTLEMENT,
         "fee": Kind.FEE,

@@ -8,7 +8,7 @@ from api.provider_statements.airtel import AIRTEL
 from api.provider_statements.daraja import DARAJA
 from api.provider_statements.flutterwave import FLUTTERWAVE
 from api.provider_statements.mapping import InvalidMappingError, overridden
-from api.provider_statements.mtn_momo import MTN_MOMO
+from api.provider_statements.momo import MOMO
 from api.provider_statements.paystack import PAYSTACK
 from api.provider_statements.sandbox import SANDBOX
 from api.provider_statements.stripe import STRIPE
@@ -19,8 +19,7 @@ if TYPE_CHECKING:
     from api.provider_statements.mapping import StatementMapping
 
 MAPPINGS: Final = {
-    each.provider: each
-    for each in (SANDBOX, DARAJA, MTN_MOMO, AIRTEL, FLUTTERWAVE, PAYSTACK, STRIPE)
+    each.provider: each for each in (SANDBOX, DARAJA, MOMO, AIRTEL, FLUTTERWAVE, PAYSTACK, STRIPE)
 }
 
 

@@ -52,6 +52,8 @@ def report_of(
     if not (line.names and mapping.named_as_in_callbacks):
         return None
     match line.kind:
+        case Kind.PAYMENT if line.own is None and mapping.is_shared:
+            return None
         case Kind.PAYMENT:
             return ProviderReport(
                 provider=mapping.provider,
@@ -72,7 +74,7 @@ def report_of(
             )
         case Kind.REFUND | Kind.REFUND_RETURNED if payment_id is not None:
             return _refund(line, mapping, money, payment_id)
-        case Kind.PAYOUT | Kind.PAYOUT_RETURNED:
+        case Kind.PAYOUT | Kind.PAYOUT_RETURNED if mapping.records_payouts:
             return _payout(line, mapping, money)
         case Kind.SETTLEMENT:
             return SettlementReport(

@@ -12,7 +12,8 @@ times too much.
 
 Callbacks name the payment intent, so that is what a charge is called here; refunds and disputes are
 named by `source_id`. Our payment's id is in `payment_metadata[payment_id]`, if the report was asked
-for it. A payout of Stripe's is our settlement.
+for it; what does not say so may be another product's of the same account, and is for a person. A
+payout of Stripe's is our settlement.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ STRIPE: Final = StatementMapping(
     id=("balance_transaction_id", "id"),
     names=("payment_intent_id", "charge_id", "source_id"),
     other_names=("source_id", "payout_id"),
-    own=("payment_metadata[payment_id]", "payment_metadata[reference]"),
+    own=("refund_metadata[refund]", "payment_metadata[payment_id]"),
     related=("payment_intent_id", "charge_id"),
     time=("created_utc", "created", "effective_at_utc", "effective_at"),
     time_formats=("iso", "%Y-%m-%d %H:%M:%S"),
@@ -53,4 +54,5 @@ STRIPE: Final = StatementMapping(
     fee_name="fee:{}",
     currency=("currency",),
     unit_exponents={"UGX": 2},
+    is_shared=True,
 )

@@ -87,6 +87,15 @@ READ_CLAIMS: Final = """
     WHERE scope = 'transaction:' || %s AND key = ANY(%s) AND stream_id IS NOT NULL
 """
 
+READ_OPEN_REFUNDS: Final = r"""
+    SELECT originator_id FROM ledger_events
+    WHERE originator_id = ANY(%s) AND topic LIKE 'refund.%%'
+       OR originator_id = ANY(%s) AND topic LIKE '%%refund\_requested%%'
+    GROUP BY originator_id
+    HAVING count(*) FILTER (WHERE topic LIKE '%%requested%%')
+         > count(*) FILTER (WHERE topic LIKE 'refund.succeeded%%' OR topic LIKE 'refund.failed%%')
+"""
+
 READ_KNOWN: Final = """
     SELECT line_key, direction, currency, amount FROM provider_statement_lines
     WHERE provider = %s AND line_key = ANY(%s)
@@ -227,6 +236,14 @@ class StatementTables:
         names = {name for line in lines for name in (*line.names, line.related) if name}
         rows = self.connection.execute(READ_CLAIMS, (self.provider, list(names)))
         return dict(rows.fetchall())
+
+    def with_open_refunds(self, payments: Iterable[UUID]) -> set[UUID]:
+        """Those of these payments of which a refund is on its way."""
+        wanted = list(payments)
+        if not wanted:
+            return set()
+        rows = self.connection.execute(READ_OPEN_REFUNDS, (wanted, wanted))
+        return {stream for (stream,) in rows.fetchall()}
 
     def entries(
         self, lines: Sequence[StatementLine], claims: dict[str, UUID]

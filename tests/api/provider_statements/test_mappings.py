@@ -87,14 +87,14 @@ To Handler Name,Amount,Currency,Fee,Currency,Balance,Currency
 """
 
 
-def test_the_partner_portals_report_of_mtn_momo() -> None:
-    assert lines("mtn_momo", MTN) == [
+def test_the_partner_portals_report_of_momo() -> None:
+    assert lines("momo", MTN) == [
         ("payment", "in", "UGX", 5_000, "1947913865"),
         ("fee", "fee", "UGX", 50, "fee:1947913865"),
         ("payout", "out", "UGX", 2_000, "1947913867"),
         ("refund", "out", "UGX", 500, "1947913868"),
     ]
-    own = read("mtn_momo", MTN)[0].lines[0].own
+    own = read("momo", MTN)[0].lines[0].own
     assert own is not None
     assert own.stream == UUID(PAYMENT)
 

@@ -46,6 +46,7 @@ from tests.money_builders import (
     report_dispute,
     report_fee,
     report_payout,
+    report_refund,
     request_payout,
     request_refund,
     start_payout,
@@ -219,6 +220,25 @@ def test_a_refund_that_we_asked_for_is_found_by_our_reference(
     told = report(book, bring(reconciler, file).statement_id)
     assert told.unexplained == 0
     assert topics(database, payment)[-1] == "refund.succeeded.v1"
+
+
+def test_a_refund_that_may_be_one_of_ours_on_its_way_is_not_taken_for_another(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = paid(ledger, "T1")
+    refund = uuid4()
+    ledger.execute_one(request_refund(payment, 40_000, refund_id=refund))
+    file = as_csv([payment_row("T1"), Row("R7", "refund", -40_000, NOW, related="T1")])
+    statement = bring(reconciler, file).statement_id
+    assert [each.transaction for each in items(book, statement)] == ["R7"]
+    assert topics(database, payment)[-1] == "refund.requested.v1"
+    ledger.execute_one(report_refund(payment, refund, 40_000, provider_refund="R7"))
+    bring(reconciler, file)
+    assert report(book, statement).unexplained == 0
+    # Now none of ours is on its way: another one is the provider's own.
+    bring(reconciler, as_csv([Row("R8", "refund", -100, NOW, related="T1")]))
+    assert topics(database, payment)[-2:] == ["refund.requested.v1", "refund.succeeded.v1"]
+    assert_book_is_sound(database)
 
 
 def test_another_amount_is_for_a_person_and_changes_nothing(
@@ -410,6 +430,25 @@ def test_a_statement_is_about_the_accounts_and_days_that_it_says(
         assert sum(total.open for total in told.ledger_only) == sum(
             50_000 if each == "P1" else GROSS for each in missing
         )
+
+
+def test_money_of_an_account_that_others_use_too_is_recorded_only_with_our_reference(
+    ledger: Ledger, reconciler: Reconciler, book: BookLocation, database: DatabaseLocation
+) -> None:
+    payment, _ = prompted(ledger)
+    at = NOW.strftime("%Y-%m-%d %H:%M:%S")
+    file = (
+        "balance_transaction_id,created_utc,currency,gross,fee,net,reporting_category,source_id,"
+        "charge_id,payment_intent_id,payment_metadata[payment_id]\n"
+        f"txn_1,{at},kes,1000.00,30.00,970.00,charge,ch_1,ch_1,pi_1,{payment}\n"
+        f"txn_2,{at},kes,500.00,10.00,490.00,charge,ch_2,ch_2,pi_2,\n"
+    ).encode()
+    statement = bring(reconciler, file, "stripe").statement_id
+    assert {each.transaction for each in items(book, statement)} == {"pi_2", "fee:pi_2"}
+    assert balances(database)["provider:stripe:collection", "KES"] == GROSS - 3_000
+    for name in ("pi_1", "ch_1"):
+        late = ledger.execute_one(report_success(payment, transaction=name, provider="stripe"))
+        assert late.verdict == "duplicate"
 
 
 def test_an_explained_item_counts_as_explained_and_the_reason_stays(

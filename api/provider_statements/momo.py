@@ -21,8 +21,8 @@ from typing import Final
 
 from api.provider_statements.mapping import Kind, StatementMapping
 
-MTN_MOMO: Final = StatementMapping(
-    provider="mtn_momo",
+MOMO: Final = StatementMapping(
+    provider="momo",
     id=("Id", "Transaction Id", "Financial Transaction Id"),
     names=("Id", "Transaction Id", "Financial Transaction Id"),
     own=("External Transaction Id", "External Id"),
