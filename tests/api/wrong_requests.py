@@ -12,6 +12,7 @@ from uuid import uuid4
 from tests.api.book_inputs import BOOK_REQUESTS
 from tests.api.deployment import PHONE_PREFIX, ApiProcess, Deployment, Person
 from tests.api.door_inputs import DOOR_REQUESTS
+from tests.api.endpoint_inputs import ENDPOINT_REQUESTS
 from tests.api.membership_inputs import MEMBERSHIP_REQUESTS
 from tests.api.payout_inputs import PAYOUT_REQUESTS
 from tests.api.refund_inputs import REFUND_REQUESTS
@@ -26,6 +27,7 @@ HOLE: Final = "@@"
 REQUESTS: Final = (
     PAYMENT, CREATOR, FEE_PLAN, *BOOK_REQUESTS, *PAYOUT_REQUESTS, *REFUND_REQUESTS,
     *MEMBERSHIP_REQUESTS, *SUBSCRIPTION_REQUESTS, *DOOR_REQUESTS,
+    *ENDPOINT_REQUESTS,
 )  # fmt: skip
 
 KEYED: Final = tuple(request for request in REQUESTS if request.keyed)
