@@ -40,9 +40,9 @@ class Purpose(StrEnum):
     REVERSED_LOST = "reversedlost"
     TILL = "till"
     TILL_ASKED = "tillasked"
-    SENT_STATUS = "sentstatus"  # payout, attempt, code of the result
-    REVERSED_STATUS = "reversedstatus"  # stream, refund, code of the result
-    TILL_STATUS = "tillstatus"  # receipt, reference that was typed
+    SENT_STATUS = "sentstatus"  # payout, attempt, code and receipt of the result
+    REVERSED_STATUS = "reversedstatus"  # stream, refund, code and receipt of the result
+    TILL_STATUS = "tillstatus"  # receipt, reference that was typed, amount
     STATUS_LOST = "statuslost"
 
 

@@ -4,7 +4,8 @@
     a payout's, a reversal's asked about; what they said is kept in the address for the answer
     money at a till          asked about until the answer has put it into the books
     the answer to a query    it came to an address that only Daraja was told, in one authenticated
-                             request: it is what our credentials can get, and counts
+                             request: it is what our credentials can get, and counts, if it
+                             fits what was told before
 
 A payout or a reversal that its result calls failed, and of which a status query knows nothing, has
 failed. One of which only the query knows nothing may be on its way still.
@@ -112,8 +113,8 @@ class Hints:
         payout_id, attempt = about.uuid(0), about.number(1)
         if await known.payout(payout_id, attempt) is None:
             raise CannotBeAskedError
-        code = result(document).code if about.purpose is Purpose.SENT else None
-        await self._queries.payout(payout_id, attempt, code)
+        told = result(document) if about.purpose is Purpose.SENT else None
+        await self._queries.payout(payout_id, attempt, told)
         return (HEARD,)
 
     async def _sent_status(
@@ -137,7 +138,7 @@ class Hints:
             return (report,)
         if not _is_completed(answer):
             return (HEARD,)
-        if not answer.is_of(conversation_of(payout_id, attempt)):
+        if not answer.is_of(conversation_of(payout_id, attempt), about.text(3)):
             raise CannotBeAskedError
         if not answer.is_party("Debit", self._payout_accounts) or answer.amount() != inquiry.money:
             raise CannotBeAskedError
@@ -156,19 +157,12 @@ class Hints:
         order = await known.refund(stream_id, refund_id)
         if order is None:
             raise CannotBeAskedError
-        code, receipt = None, None
-        if about.purpose is Purpose.REVERSED:
-            told = result(document)
-            code, receipt = told.code, told.transaction
-        if code == ALREADY_REVERSED:
+        told = result(document) if about.purpose is Purpose.REVERSED else None
+        if told is not None and told.code == ALREADY_REVERSED:
             # Somebody has done it by hand: the money went back, and not by this request.
             raise CannotBeAskedError
         await self._queries.refund(
-            stream_id,
-            refund_id,
-            conversation=order.provider_reference,
-            receipt=receipt,
-            code=code,
+            stream_id, refund_id, conversation=order.provider_reference, told=told
         )
         return (HEARD,)
 
@@ -195,7 +189,7 @@ class Hints:
             return (HEARD,)
         if not answer.is_party("Debit", self._accounts) or answer.amount() != order.money:
             raise CannotBeAskedError
-        if order.provider_reference is not None and not answer.is_of(order.provider_reference):
+        if not answer.is_of(order.provider_reference, about.text(3)):
             raise CannotBeAskedError
         if answer.receipt() in {order.provider_transaction, *order.also_known_as}:
             # That is what was paid, and not what went back.
@@ -222,7 +216,7 @@ class Hints:
             # What a prompt's payer pays is confirmed at the till too: its callback names this
             # receipt. If that was lost, a person must tell it from money that was paid by hand.
             return ()
-        await self._queries.till(told.receipt, told.reference)
+        await self._queries.till(told)
         return ()
 
     async def _till_status(
@@ -235,7 +229,9 @@ class Hints:
         if not _is_completed(answer):
             return (HEARD,)
         # Only what came in: a payout of ours has a receipt too.
-        if answer.receipt() != about.text(0) or not answer.is_party("Credit", self._accounts):
+        if not answer.is_of(None, about.text(0)) or not answer.is_party("Credit", self._accounts):
+            raise CannotBeAskedError
+        if answer.amount().amount != about.number(2):
             raise CannotBeAskedError
         report = _till_report(answer.receipt(), about.text(1), received=answer.amount())
         at = moment(answer.parameters.get("FinalisedTime"))

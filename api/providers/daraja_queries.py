@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import structlog
 
-from api.providers.daraja_callbacks import Purpose, word_of
+from api.providers.daraja_callbacks import NOTHING, Purpose, word_of
 from api.providers.daraja_codes import (
     DUPLICATE_ERROR,
     NOT_TAKEN_ERRORS,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from api.providers.daraja_api import DarajaApi
     from api.providers.daraja_callbacks import CallbackAddresses
     from api.providers.daraja_configuration import DarajaConfiguration
+    from api.providers.daraja_reports import Result, Till
     from api.providers.http_calls import Answered
     from api.providers.port import Initiation
 
@@ -119,14 +120,14 @@ class StatusQueries:
             raise StatusUnavailableError from error
         return None if code == STILL_PROCESSING else code
 
-    async def payout(self, payout_id: UUID, attempt: int, code: str | None = None) -> None:
-        """Ask about an attempt, by our name of it; `code` is what its result said.
+    async def payout(self, payout_id: UUID, attempt: int, told: Result | None = None) -> None:
+        """Ask about an attempt, by our name of it; `told` is its result, which the answer must fit.
 
         Raises `StatusUnavailableError` or `CannotBeAskedError`.
         """
         if not self._configuration.pays_out:
             raise CannotBeAskedError
-        words = (payout_id.hex, f"{attempt:x}", word_of(code))
+        words = (payout_id.hex, f"{attempt:x}", *_told(told))
         asked = _by_conversation(conversation_of(payout_id, attempt))
         await self._ask(self._payouts, Purpose.SENT_STATUS, words, asked)
 
@@ -136,11 +137,11 @@ class StatusQueries:
         refund_id: UUID,
         *,
         conversation: str | None,
-        receipt: str | None = None,
-        code: str | None = None,
+        told: Result | None = None,
     ) -> None:
         """Ask about a reversal, by Daraja's name of it or by its receipt. Raises as `payout`."""
-        words = (stream_id.hex, refund_id.hex, word_of(code))
+        words = (stream_id.hex, refund_id.hex, *_told(told))
+        receipt = None if told is None else told.transaction
         if conversation is not None:
             asked = _by_conversation(conversation)
         elif receipt is not None:
@@ -149,10 +150,11 @@ class StatusQueries:
             raise CannotBeAskedError
         await self._ask(self._collections, Purpose.REVERSED_STATUS, words, asked)
 
-    async def till(self, receipt: str, reference: str | None) -> None:
-        """Ask about money at a till, for which `reference` was typed. Raises as `payout`."""
-        words = (word_of(receipt), word_of(reference))
-        await self._ask(self._collections, Purpose.TILL_STATUS, words, {"TransactionID": receipt})
+    async def till(self, told: Till) -> None:
+        """Ask about money at a till. Raises as `payout`."""
+        words = (word_of(told.receipt), word_of(told.reference), f"{told.amount.amount:x}")
+        asked = {"TransactionID": told.receipt}
+        await self._ask(self._collections, Purpose.TILL_STATUS, words, asked)
 
     async def _ask(
         self, api: DarajaApi, purpose: Purpose, words: tuple[str, ...], asked: dict[str, Any]
@@ -175,6 +177,12 @@ async def _answered(call: Awaitable[Answered]) -> Answered:
         return await call
     except (UnreachedError, UnansweredError) as error:
         raise StatusUnavailableError from error
+
+
+def _told(told: Result | None) -> tuple[str, str]:
+    if told is None:
+        return NOTHING, NOTHING
+    return word_of(told.code), word_of(told.transaction)
 
 
 def _by_conversation(conversation: str) -> dict[str, Any]:

@@ -71,9 +71,11 @@ class Result:
         """The transaction's name. Raises `UnreadableError`."""
         return word(RECEIPT, self.parameters.get("ReceiptNo"), "unreadable_transaction")
 
-    def is_of(self, conversation: str) -> bool:
-        """Whether it is about this request; true where the answer does not say."""
-        return bool(self.parameters.get("OriginatorConversationID", conversation) == conversation)
+    def is_of(self, conversation: str | None, receipt: str | None) -> bool:
+        """Whether it is of this request and this receipt, as far as they are known."""
+        named = self.parameters.get("OriginatorConversationID")
+        fits = conversation is None or named is None or named == conversation
+        return fits and receipt in {None, self.receipt()}
 
     def is_party(self, which: str, accounts: frozenset[str]) -> bool:
         """Whether the account that was debited or credited is one of ours."""

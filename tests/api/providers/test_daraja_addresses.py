@@ -85,10 +85,10 @@ def test_an_address_is_of_one_secret_and_one_purpose() -> None:
 def test_an_address_for_one_query_is_another_each_time_and_ends(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    ours, words = addresses(FakeDaraja()), (uuid4().hex, "1", "0")
+    ours, words = addresses(FakeDaraja()), (uuid4().hex, "1", "0", "0")
     first, second = (token_of(ours, Purpose.SENT_STATUS, *words) for _ in range(2))
     assert first != second
-    assert ours.read(first).words[:3] == words
+    assert ours.read(first).words[:4] == words
     now = time.time()
     monkeypatch.setattr(time, "time", lambda: now + 24 * 3600 + 1)
     with pytest.raises(BadSignatureError):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -40,6 +42,7 @@ from tests.api.providers.daraja_scenes import (
     sent_to,
     told,
 )
+from tests.api.providers.mutations import CAMPAIGN, ORDINARY, mutated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,10 +157,12 @@ def test_a_payout_that_failed_is_proved_by_its_status(
     )
 
 
-def status_of(daraja: SilentDaraja, code: str, body: bytes | dict[str, Any]) -> tuple[Known, Sent]:
-    """An answer to a query about a payout whose result said `code`."""
+def status_of(
+    daraja: SilentDaraja, code: str, body: bytes | dict[str, Any], receipt: str = ""
+) -> tuple[Known, Sent]:
+    """An answer to a query about a payout whose result said `code` and named this receipt."""
     order = payout(PAID, 1_000)
-    words = (order.payout_id.hex, "1", word_of(code))
+    words = (order.payout_id.hex, "1", word_of(code), word_of(receipt))
     known = Known(payouts=[payout_inquiry(order)])
     return known, sent_to(daraja, Purpose.SENT_STATUS, *words, body=body)
 
@@ -229,6 +234,53 @@ def test_a_status_of_something_else_waits_for_a_person(
     known, sent = status_of(daraja, "0", parameters(**values))
     with pytest.raises(CannotBeAskedError):
         confirmed(daraja, sent, known)
+
+
+def test_a_status_names_the_receipt_that_the_result_named(daraja: SilentDaraja) -> None:
+    known, sent = status_of(daraja, "0", parameters(), receipt="LGR919G2AV")
+    [report] = confirmed(daraja, sent, known)
+    assert report.claim is PayoutClaim.PAID
+    known, sent = status_of(daraja, "0", parameters(), receipt="LGR919G2AW")
+    with pytest.raises(CannotBeAskedError):
+        confirmed(daraja, sent, known)
+
+
+def check_changed(daraja: SilentDaraja, count: int) -> None:
+    """Whatever is changed in an answer, the payout is reported as it says, or not at all."""
+    known, sent = status_of(daraja, "0", parameters(), receipt="LGR919G2AV")
+    adapter, random = daraja.adapter(), Random(count)
+
+    async def all_of_them() -> int:
+        believed = 0
+        callback = adapter.verify(daraja.delivery(sent))
+        [genuine] = await adapter.confirm(callback.headers, sent.body, known)
+        assert isinstance(genuine, PayoutReport)
+        for _ in range(count):
+            changed = mutated(sent, random)
+            told = adapter.verify(daraja.delivery(changed))
+            if not told.to_confirm:
+                continue
+            try:
+                [report] = await adapter.confirm(told.headers, changed.body, known)
+            except CannotBeAskedError:
+                continue
+            if report != HEARD:
+                believed += 1
+                assert isinstance(report, PayoutReport)
+                assert replace(report, occurred_at=genuine.occurred_at) == genuine, changed
+        await adapter.close()
+        return believed
+
+    assert 0 < asyncio.run(all_of_them()) < count
+
+
+def test_an_answer_that_was_changed_reports_nothing_else(daraja: SilentDaraja) -> None:
+    check_changed(daraja, ORDINARY)
+
+
+@pytest.mark.slow
+def test_thousands_of_changed_answers_report_nothing_else(daraja: SilentDaraja) -> None:
+    check_changed(daraja, CAMPAIGN)
 
 
 @pytest.mark.parametrize("name", ["payout.paid", "payout.failed"])

@@ -145,7 +145,7 @@ def test_what_somebody_reversed_by_hand_waits_for_a_person(daraja: SilentDaraja)
 
 def test_the_payment_itself_is_no_proof_of_its_reversal(daraja: SilentDaraja) -> None:
     order, _ = reverse(daraja)
-    words = (order.stream_id.hex, order.refund_id.hex, "0")
+    words = (order.stream_id.hex, order.refund_id.hex, "0", "0")
     body = parameters(DebitPartyName=f"{SHORT_CODE} - C", Amount=500, ReceiptNo="SI00000000")
     sent = sent_to(daraja, Purpose.REVERSED_STATUS, *words, body=body)
     with pytest.raises(CannotBeAskedError):
@@ -221,13 +221,14 @@ def test_what_the_payer_of_a_prompt_pays_is_not_taken_again_at_the_till(
         {"CreditPartyName": "254700000000 - J"},
         {"CreditPartyName": None},
         {"Amount": "12.345"},
+        {"Amount": 11},
     ],
 )
 def test_a_receipt_of_something_else_is_no_money_at_our_till(
     daraja: SilentDaraja, values: dict[str, object]
 ) -> None:
     given = {"ReceiptNo": "LGR219G3EY", "CreditPartyName": f"{SHORT_CODE} - C", **values}
-    words = (word_of("LGR219G3EY"), "0")
+    words = (word_of("LGR219G3EY"), "0", f"{1_000:x}")
     sent = sent_to(daraja, Purpose.TILL_STATUS, *words, body=parameters(**given))
     with pytest.raises(CannotBeAskedError):
         confirmed(daraja, sent, Known())
