@@ -87,13 +87,11 @@ READ_CLAIMS: Final = """
     WHERE scope = 'transaction:' || %s AND key = ANY(%s) AND stream_id IS NOT NULL
 """
 
-READ_OPEN_REFUNDS: Final = r"""
-    SELECT originator_id FROM ledger_events
-    WHERE originator_id = ANY(%s) AND topic LIKE 'refund.%%'
-       OR originator_id = ANY(%s) AND topic LIKE '%%refund\_requested%%'
+READ_OPEN_REFUNDS: Final = """
+    SELECT originator_id FROM ledger_events WHERE originator_id = ANY(%s)
     GROUP BY originator_id
-    HAVING count(*) FILTER (WHERE topic LIKE '%%requested%%')
-         > count(*) FILTER (WHERE topic LIKE 'refund.succeeded%%' OR topic LIKE 'refund.failed%%')
+    HAVING count(*) FILTER (WHERE topic ~ '^refund[.]requested|[.](credit_refund|return)_requested')
+         > count(*) FILTER (WHERE topic ~ '^refund[.](succeeded|failed)[.]')
 """
 
 READ_KNOWN: Final = """
@@ -242,7 +240,7 @@ class StatementTables:
         wanted = list(payments)
         if not wanted:
             return set()
-        rows = self.connection.execute(READ_OPEN_REFUNDS, (wanted, wanted))
+        rows = self.connection.execute(READ_OPEN_REFUNDS, (wanted,))
         return {stream for (stream,) in rows.fetchall()}
 
     def entries(

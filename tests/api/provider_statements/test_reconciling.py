@@ -41,6 +41,7 @@ from tests.invariants import assert_book_is_sound, balances
 from tests.money_builders import (
     add_destination,
     approve_payout,
+    ask_for_refund,
     payout_submitted,
     release_funds,
     report_dispute,
@@ -235,7 +236,14 @@ def test_a_refund_that_may_be_one_of_ours_on_its_way_is_not_taken_for_another(
     ledger.execute_one(report_refund(payment, refund, 40_000, provider_refund="R7"))
     bring(reconciler, file)
     assert report(book, statement).unexplained == 0
-    # Now none of ours is on its way: another one is the provider's own.
+    # Now none of ours is on its way, and a wish is none: another one is the provider's own.
+    [(fan,)] = rows(
+        database,
+        "SELECT (convert_from(state, 'UTF8')::jsonb ->> 'fan_id')::uuid FROM ledger_events "
+        "WHERE originator_id = %s AND topic = 'payment.initiated.v1'",
+        payment,
+    )
+    ledger.execute_one(ask_for_refund(payment, fan))
     bring(reconciler, as_csv([Row("R8", "refund", -100, NOW, related="T1")]))
     assert topics(database, payment)[-2:] == ["refund.requested.v1", "refund.succeeded.v1"]
     assert_book_is_sound(database)
