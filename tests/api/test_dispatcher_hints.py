@@ -14,7 +14,12 @@ from api.dispatcher_desk import Desk
 from api.dispatcher_hints import HintTasks
 from api.dispatcher_known import KnownOfProvider
 from api.dispatcher_tasks import TaskBoard
-from api.providers.port import CannotBeAskedError, Polling, StatusUnavailableError
+from api.providers.port import (
+    CannotBeAskedError,
+    NothingOfOursError,
+    Polling,
+    StatusUnavailableError,
+)
 from api.settings import Settings
 from ledger.application import Ledger
 from ledger.commands import AwaitConfirmation, Claim, FeeReport, ProviderReport
@@ -42,6 +47,7 @@ if TYPE_CHECKING:
     from ledger.commands import AnyReport
     from ledger.database.location import DatabaseLocation
     from ledger.key_store import KeyStore
+    from ledger.money import Money
 
 BODY = b'{"id": "T-1", "status": "succeeded"}'
 AGE = "UPDATE inbox SET received_at = received_at - interval '25 hours'"
@@ -122,7 +128,7 @@ class Scene:
         return str(self.ledger.repository.get(self.payment).state)
 
     def succeeded(self, transaction: str = "T-1", **more: Any) -> ProviderReport:  # noqa: ANN401
-        money = self.ledger.repository.get(self.payment).money
+        money: Money = self.ledger.repository.get(self.payment).money
         return ProviderReport(
             provider=PROVIDER,
             payment_id=self.payment,
@@ -273,3 +279,14 @@ def test_an_adapter_sees_only_what_is_its_providers(scene: Scene) -> None:
     assert own == (scene.payment, None, None, None, scene.payment)
     assert asyncio.run(ask("another")) == (None,) * 5
     assert isinstance(own[0], UUID)
+
+
+def test_what_is_about_nothing_of_ours_is_ignored_and_not_asked_about_again(scene: Scene) -> None:
+    provider = Asked(answers=[NothingOfOursError()])
+    scene.hint()
+    [task] = scene.claim()
+    assert scene.step(provider, task) is None
+    assert scene.kept() == [("ignored", "nothing_of_ours", 1)]
+    assert scene.step(provider, task) is None
+    assert len(provider.asked) == 1
+    assert_book_is_sound(scene.database)

@@ -5,6 +5,7 @@ All of them are started at once, and each test waits for its own.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import pytest
 
 from tests.api.processes import wait_until
 from tests.api.providers.fake import Behaviour
+from tests.api.providers.fakes.stripe import event, signed_by_stripe
 from tests.databases import rows
 
 if TYPE_CHECKING:
@@ -166,3 +168,18 @@ def test_an_unsigned_word_is_not_believed(life: Life) -> None:
         return
     life.wait_for(*UNPAID)
     life.check_not_paid()
+
+
+def test_what_is_genuine_and_nothing_of_ours_is_kept_and_ignored(
+    platform: Deployment, fakes: dict[str, FakeProvider]
+) -> None:
+    stripe = fakes["stripe"]
+    told = signed_by_stripe(event("customer.created", {"id": "cus_Others", "object": "customer"}))
+    answer = stripe.send(told)
+    assert answer.json()["data"] == {"verdict": "ignored"}
+    kept = "SELECT verdict, reason FROM inbox WHERE provider = %s AND natural_key = %s"
+    key = json.loads(told.body)["id"]
+    assert rows(platform.database, kept, "stripe", key) == [("ignored", "nothing_of_ours")]
+    # A second copy of it is another copy of the same.
+    assert stripe.send(told).json()["data"] == {"verdict": "ignored"}
+    assert rows(platform.database, kept, "stripe", key) == [("ignored", "nothing_of_ours")]
