@@ -11,22 +11,24 @@ from fastapi.responses import Response
 from api.responses import Success, documented
 from api.routers import webhook_endpoint_parts as parts
 from api.routers.parts import IdempotencyKeyHeader, router
-from api.routers.webhook_endpoint_parts import (
-    Admin,
+from api.routers.webhook_endpoint_data import (
     ChangedEndpoint,
-    Cursor,
     DeliveriesData,
     DeliveryData,
-    DeliveryNumber,
     DeliveryState,
     EndpointData,
     EndpointsData,
     EndpointWithSecretData,
-    Limit,
     NewEndpoint,
     NewReplay,
-    Owner,
     ReplayData,
+)
+from api.routers.webhook_endpoint_parts import (
+    Admin,
+    Cursor,
+    DeliveryNumber,
+    Limit,
+    Owner,
 )
 from projections.cursor import InvalidCursor
 from projections.reader import PAGE_SIZE, PositionNotReached

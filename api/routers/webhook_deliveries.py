@@ -13,11 +13,13 @@ from api.auth import Allow, Caller, Role
 from api.doors import doors_of
 from api.responses import Success, documented, success
 from api.routers.parts import IdempotencyKeyHeader, router
+from api.routers.webhook_endpoint_data import (
+    DeliveriesData,
+    DeliveryData,
+)
 from api.routers.webhook_endpoint_parts import (
     Admin,
     Cursor,
-    DeliveriesData,
-    DeliveryData,
     DeliveryNumber,
     Limit,
     Owner,

@@ -13,22 +13,24 @@ from api.doors import doors_of
 from api.responses import Success, documented
 from api.routers import webhook_endpoint_parts as parts
 from api.routers.parts import IdempotencyKeyHeader, own_creator, router
-from api.routers.webhook_endpoint_parts import (
+from api.routers.webhook_endpoint_data import (
     ChangedEndpoint,
-    CreatorOrAdmin,
-    Cursor,
     DeliveriesData,
     DeliveryData,
-    DeliveryNumber,
     DeliveryState,
     EndpointData,
     EndpointsData,
     EndpointWithSecretData,
-    Limit,
     NewEndpoint,
     NewReplay,
-    Owner,
     ReplayData,
+)
+from api.routers.webhook_endpoint_parts import (
+    CreatorOrAdmin,
+    Cursor,
+    DeliveryNumber,
+    Limit,
+    Owner,
 )
 from ledger.errors import CreatorNotFound
 from projections.cursor import InvalidCursor

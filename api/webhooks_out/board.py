@@ -18,6 +18,7 @@ import psycopg
 import structlog
 from psycopg_pool import ConnectionPool
 
+from api.webhooks_out import board_statements as sql
 from api.webhooks_out import routing
 from api.webhooks_out.messages import Message, Recipient, message_of, test_message
 from api.webhooks_out.pacing import FAILURES_BEFORE_PAUSES
@@ -41,117 +42,6 @@ CONNECTIONS_MAX: Final = 8
 FORGOTTEN_AT_ONCE: Final = 10_000
 ACTOR: Final = "webhooks"
 """Who disables an endpoint that fails, in the record of changes."""
-
-CLAIM: Final = """
-    UPDATE webhook_endpoints
-    SET leased_by = gen_random_uuid(), leased_until = now() + make_interval(secs => %(seconds)s)
-    FROM (SELECT endpoint_id FROM webhook_endpoints
-          WHERE state = 'enabled'
-            AND ((leased_by IS NULL AND due_at <= now()) OR leased_until < now())
-          ORDER BY due_at NULLS FIRST LIMIT %(limit)s FOR UPDATE SKIP LOCKED) AS due
-    WHERE webhook_endpoints.endpoint_id = due.endpoint_id
-    RETURNING webhook_endpoints.endpoint_id, creator_id, url, leased_by
-"""
-LOOK: Final = """
-    UPDATE webhook_endpoints
-    SET leased_until = now() + make_interval(secs => %(seconds)s), due_at = NULL
-    WHERE endpoint_id = %(endpoint_id)s AND leased_by = %(lease)s AND state = 'enabled'
-    RETURNING url, failures, coalesce(paused_until > now(), false),
-              cursor IS NOT NULL OR EXISTS (SELECT FROM webhook_replays
-                  WHERE webhook_replays.endpoint_id = %(endpoint_id)s AND ended_at IS NULL)
-"""
-HEADS: Final = """
-    SELECT number, webhook_id, type, position, stream_id, version, tries, created_at
-    FROM (SELECT DISTINCT ON (run, stream_id) * FROM webhook_messages
-          WHERE endpoint_id = %(endpoint_id)s AND state = 'waiting'
-          ORDER BY run, stream_id, position) AS heads
-    WHERE due_at <= now() AND number <> ALL(%(in_flight)s)
-    ORDER BY run <> endpoint_id, position LIMIT %(limit)s
-"""
-"""What is new goes before what is sent again."""
-SECRETS: Final = """
-    SELECT secret_id, key_id, ciphertext FROM webhook_secrets
-    WHERE endpoint_id = %s AND (valid_until IS NULL OR valid_until > now())
-    ORDER BY created_at DESC
-"""
-GIVE_BACK: Final = """
-    UPDATE webhook_endpoints
-    SET leased_by = NULL, leased_until = NULL, due_at = least(
-        due_at,
-        greatest(paused_until, (SELECT min(due_at) FROM
-            (SELECT DISTINCT ON (run, stream_id) due_at FROM webhook_messages
-             WHERE endpoint_id = %(endpoint_id)s AND state = 'waiting'
-             ORDER BY run, stream_id, position) AS heads)),
-        CASE WHEN cursor IS NOT NULL OR EXISTS (SELECT FROM webhook_replays
-                 WHERE webhook_replays.endpoint_id = %(endpoint_id)s AND ended_at IS NULL)
-             THEN now() + interval '5 seconds' END)
-    WHERE endpoint_id = %(endpoint_id)s AND leased_by = %(lease)s
-"""
-READ_HISTORY: Final = """
-    SELECT originator_version, topic, state FROM ledger_events
-    WHERE originator_id = %s AND originator_version <= %s ORDER BY originator_version
-"""
-NOTE_ATTEMPT: Final = """
-    INSERT INTO webhook_attempts (number, attempted_at, milliseconds, status, error)
-    VALUES (%s, %s, %s, %s, %s)
-"""
-END: Final = """
-    UPDATE webhook_messages SET state = %s, ended_at = now(), tries = tries + 1
-    WHERE number = %s AND state = 'waiting'
-"""
-TRY_AGAIN: Final = """
-    UPDATE webhook_messages SET due_at = now() + %s, tries = tries + 1
-    WHERE number = %s AND state = 'waiting'
-"""
-READ_FAILURES: Final = """
-    SELECT failures FROM webhook_endpoints WHERE endpoint_id = %s FOR NO KEY UPDATE
-"""
-ANSWERED: Final = """
-    UPDATE webhook_endpoints
-    SET failures = 0, failing_since = NULL, paused_until = NULL, succeeded_at = now()
-    WHERE endpoint_id = %s
-      AND (failures > 0 OR succeeded_at IS NULL OR succeeded_at < now() - interval '10 seconds')
-"""
-WAKE: Final = """
-    UPDATE webhook_messages SET due_at = now()
-    WHERE endpoint_id = %s AND state = 'waiting' AND due_at > now()
-"""
-FAILED: Final = """
-    UPDATE webhook_endpoints
-    SET failures = failures + 1, failing_since = coalesce(failing_since, now()),
-        paused_until = CASE WHEN %(pause)s > interval '0' THEN now() + %(pause)s END
-    WHERE endpoint_id = %(endpoint_id)s
-    RETURNING now() - failing_since
-"""
-DISABLE: Final = """
-    WITH disabled AS (
-        UPDATE webhook_endpoints SET state = 'disabled', reason = %(reason)s, disabled_at = now()
-        WHERE endpoint_id = %(endpoint_id)s AND state = 'enabled'
-        RETURNING endpoint_id, url, types
-    )
-    INSERT INTO webhook_endpoint_changes
-        (endpoint_id, actor, change, url, types, reason, idempotency_key)
-    SELECT endpoint_id, %(actor)s, 'disabled', url, types, %(reason)s, gen_random_uuid()
-    FROM disabled
-"""
-DISABLE_ERASED: Final = """
-    WITH disabled AS (
-        UPDATE webhook_endpoints
-        SET state = 'disabled', reason = 'owner_erased', disabled_at = now()
-        WHERE state = 'enabled' AND creator_id IN (SELECT person_id FROM erasures)
-        RETURNING endpoint_id, url, types
-    )
-    INSERT INTO webhook_endpoint_changes
-        (endpoint_id, actor, change, url, types, reason, idempotency_key)
-    SELECT endpoint_id, %(actor)s, 'disabled', url, types, 'owner_erased', gen_random_uuid()
-    FROM disabled
-"""
-RETIRE_SECRETS: Final = "DELETE FROM webhook_secrets WHERE valid_until < now() RETURNING key_id"
-FORGET: Final = """
-    DELETE FROM webhook_messages WHERE number IN (
-        SELECT number FROM webhook_messages
-        WHERE ended_at < now() - make_interval(days => %s) LIMIT %s)
-"""
 
 
 class Leased(NamedTuple):
@@ -232,7 +122,7 @@ class SendingBoard:
         """Take up to so many endpoints that are due."""
         given = {"seconds": self._lease_seconds, "limit": limit}
         with self._pool.connection() as connection:
-            return [Leased(*row) for row in connection.execute(CLAIM, given)]
+            return [Leased(*row) for row in connection.execute(sql.CLAIM, given)]
 
     def look(self, endpoint: Leased, in_flight: Collection[int], limit: int) -> Seen | None:
         """Keep an endpoint, and see what is due; None when it is not ours any more."""
@@ -243,7 +133,7 @@ class SendingBoard:
             "in_flight": list(in_flight),
         }
         with self._pool.connection() as connection:
-            row = connection.execute(LOOK, given).fetchone()
+            row = connection.execute(sql.LOOK, given).fetchone()
             if row is None:
                 return None
             url, failures, is_paused, comes_after = row
@@ -251,7 +141,7 @@ class SendingBoard:
             at_most = limit if failures < FAILURES_BEFORE_PAUSES else min(limit, 1 - len(in_flight))
             if is_paused or at_most <= 0:
                 return Seen(url, failures, comes_after, [], [])
-            found = connection.execute(HEADS, {**given, "limit": at_most}).fetchall()
+            found = connection.execute(sql.HEADS, {**given, "limit": at_most}).fetchall()
             secrets = self._secrets(connection, endpoint.endpoint_id) if found else []
         return Seen(url, failures, comes_after, [Waiting(*each) for each in found], secrets)
 
@@ -264,14 +154,14 @@ class SendingBoard:
         """Let others have an endpoint, when it is due."""
         given = {"endpoint_id": endpoint.endpoint_id, "lease": endpoint.lease}
         with self._pool.connection() as connection:
-            connection.execute(GIVE_BACK, given)
+            connection.execute(sql.GIVE_BACK, given)
 
     def make(self, endpoint: Leased, waiting: Waiting) -> Message | None:
         """What to send; None when it turns out to be nothing for this endpoint."""
         if waiting.position is None:
             return test_message(endpoint.endpoint_id, waiting.created_at)
         with self._pool.connection() as connection:
-            found = connection.execute(READ_HISTORY, (waiting.stream_id, waiting.version))
+            found = connection.execute(sql.READ_HISTORY, (waiting.stream_id, waiting.version))
             history = [
                 decode_event(
                     topic, state, originator_id=waiting.stream_id, originator_version=version
@@ -283,17 +173,17 @@ class SendingBoard:
     def skip(self, waiting: Waiting) -> None:
         """It is nothing for this endpoint."""
         with self._pool.connection() as connection:
-            connection.execute(END, ("skipped", waiting.number))
+            connection.execute(sql.END, ("skipped", waiting.number))
 
     def settle(self, endpoint: Leased, waiting: Waiting, timed: Timed) -> str | None:
         """Keep how an attempt ended. Why the endpoint was disabled by it, if it was."""
         answer = timed.answer
         with self._pool.connection() as connection, connection.transaction():
             # The order in which everybody locks: an endpoint before its messages.
-            row = connection.execute(READ_FAILURES, (endpoint.endpoint_id,)).fetchone()
+            row = connection.execute(sql.READ_FAILURES, (endpoint.endpoint_id,)).fetchone()
             assert row is not None  # noqa: S101 - endpoints stay
             connection.execute(
-                NOTE_ATTEMPT,
+                sql.NOTE_ATTEMPT,
                 (
                     waiting.number,
                     timed.attempted_at,
@@ -307,18 +197,18 @@ class SendingBoard:
                 return None
             pause = self._pacing.next_try(waiting.tries + 1, answer.after)
             if pause is None:
-                connection.execute(END, ("dead", waiting.number))
+                connection.execute(sql.END, ("dead", waiting.number))
             else:
-                connection.execute(TRY_AGAIN, (pause, waiting.number))
+                connection.execute(sql.TRY_AGAIN, (pause, waiting.number))
             return self._failed(connection, endpoint, timed, failures=row[0] + 1)
 
     def keep_house(self, kept_days: int) -> None:
         """Forget what has been kept long enough, and secrets that sign no longer."""
         with self._pool.connection() as connection:
-            retired = connection.execute(RETIRE_SECRETS).fetchall()
-            forgotten = connection.execute(FORGET, (kept_days, FORGOTTEN_AT_ONCE)).rowcount
+            retired = connection.execute(sql.RETIRE_SECRETS).fetchall()
+            forgotten = connection.execute(sql.FORGET, (kept_days, FORGOTTEN_AT_ONCE)).rowcount
             crowded = routing.leave_crowded(connection)
-            connection.execute(DISABLE_ERASED, {"actor": ACTOR})
+            connection.execute(sql.DISABLE_ERASED, {"actor": ACTOR})
         if retired:
             self._key_store.destroy(*(key_id for (key_id,) in retired))
         logger.info(
@@ -333,11 +223,11 @@ class SendingBoard:
         *,
         failures: int,
     ) -> None:
-        connection.execute(ANSWERED, (endpoint.endpoint_id,))
-        connection.execute(END, ("delivered", waiting.number))
+        connection.execute(sql.ANSWERED, (endpoint.endpoint_id,))
+        connection.execute(sql.END, ("delivered", waiting.number))
         if failures >= FAILURES_BEFORE_PAUSES:
             # It answers again: nobody has to wait out what was meant for one that does not.
-            connection.execute(WAKE, (endpoint.endpoint_id,))
+            connection.execute(sql.WAKE, (endpoint.endpoint_id,))
 
     def _failed(
         self,
@@ -353,7 +243,7 @@ class SendingBoard:
             return None
         pause = self._pacing.endpoint_pause(failures, answer.after)
         given = {"endpoint_id": endpoint.endpoint_id, "pause": pause}
-        row = connection.execute(FAILED, given).fetchone()
+        row = connection.execute(sql.FAILED, given).fetchone()
         failing_for: timedelta = row[0] if row else timedelta(0)
         reason = None
         if answer.error == "gone":
@@ -366,7 +256,7 @@ class SendingBoard:
 
     def _secrets(self, connection: psycopg.Connection[Any], endpoint_id: UUID) -> list[str]:
         found = []
-        for row in connection.execute(SECRETS, (endpoint_id,)):
+        for row in connection.execute(sql.SECRETS, (endpoint_id,)):
             try:
                 found.append(unseal_secret(self._key_store, endpoint_id, SealedSecret(*row)))
             except KeyDestroyedError:
@@ -376,5 +266,5 @@ class SendingBoard:
 
 def _disable(connection: psycopg.Connection[Any], endpoint: Leased, reason: str) -> None:
     connection.execute(
-        DISABLE, {"endpoint_id": endpoint.endpoint_id, "reason": reason, "actor": ACTOR}
+        sql.DISABLE, {"endpoint_id": endpoint.endpoint_id, "reason": reason, "actor": ACTOR}
     )

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from uuid import UUID, uuid4
 
-from api.webhooks_out.endpoints import CHANGE, ONCE, OWNED, EndpointNotFound
+from api.webhooks_out.endpoint_statements import CHANGE, ONCE, OWNED
+from api.webhooks_out.endpoints import EndpointNotFound
 from api.webhooks_out.message_types import TEST_TYPE
 from projections.reader import PositionNotReached
 
