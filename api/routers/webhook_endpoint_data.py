@@ -101,7 +101,7 @@ class EndpointsData(BaseModel):
     next_cursor: None
 
 
-class AttemptData(BaseModel):
+class DeliveryAttemptData(BaseModel):
     """One try: the receiver's status, and what was wrong, by a code of ours."""
 
     attempted_at: AwareDatetime
@@ -126,7 +126,7 @@ class DeliveryData(BaseModel):
     stream_id: UUID
     run: UUID
     state: DeliveryState
-    attempts: list[AttemptData]
+    attempts: list[DeliveryAttemptData]
     next_attempt_at: AwareDatetime | None
     created_at: AwareDatetime
     ended_at: AwareDatetime | None
