@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from api.providers.amounts import UnreadableError
-from api.providers.port import CannotBeAskedError, NothingOfOursError, StatusUnavailableError
+from api.providers.port import CannotBeAskedError, StatusUnavailableError
+from api.providers.stripe_disputes import dispute_reports
 from api.providers.stripe_reports import (
     CHARGE_EVENTS,
     DISPUTE_EVENTS,
     OBJECT,
     REFUND_EVENTS,
-    dispute_reports,
+    check_ours,
     event_of,
     fee_report,
     intent_of,
@@ -114,8 +115,7 @@ class Questions:
         found = await known.payment_of(intent)
         if found is not None:
             return found
-        if our_payment(await self._sure(f"{INTENTS}/{intent}"), self._platform) is None:
-            raise NothingOfOursError
+        check_ours(await self._sure(f"{INTENTS}/{intent}"), self._platform)
         # It is ours, and we do not know yet that it was paid.
         raise StatusUnavailableError
 

@@ -19,7 +19,6 @@ from api.providers.words import json_object, name_of, our_id, part, reason_of, r
 from ledger.accounts import collection
 from ledger.commands import (
     Claim,
-    DisputeReport,
     FeeReport,
     ProviderReport,
     RefundClaim,
@@ -33,7 +32,7 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from api.providers.words import RefundName
-    from ledger.commands import AnyReport, DisputeStage
+    from ledger.commands import AnyReport
 
 NAME: Final = "stripe"
 PAYMENT_KEY: Final = "payment_id"
@@ -51,8 +50,8 @@ INTENT_EVENTS: Final = frozenset(
         "payment_intent.succeeded",
     }
 )
-ENDED: Final[Mapping[str, str]] = {"succeeded": "succeeded", "canceled": "canceled"}
-"""What an intent is that has ended, and what the event is called that tells of it."""
+ENDED: Final = frozenset({"succeeded", "canceled"})
+"""What an intent is that has ended; the event that tells of it is called so too."""
 
 INTENTS: Final[Mapping[str, Claim]] = {
     "succeeded": Claim.SUCCEEDED,
@@ -74,7 +73,9 @@ REFUNDS: Final[Mapping[str, RefundClaim]] = {
     "pending": RefundClaim.PENDING,
     "requires_action": RefundClaim.PENDING,
 }
-CHARGE_EVENTS: Final = frozenset({"charge.succeeded", "charge.captured", "charge.updated"})
+CHARGE_EVENTS: Final = frozenset(
+    {"charge.succeeded", "charge.captured", "charge.updated", "charge.refunded"}
+)
 DISPUTE_EVENTS: Final = frozenset(
     {
         "charge.dispute.closed",
@@ -83,7 +84,6 @@ DISPUTE_EVENTS: Final = frozenset(
         "charge.dispute.funds_withdrawn",
     }
 )
-NOT_LOST: Final = frozenset({"won", "warning_closed", "prevented"})
 
 
 class Event(NamedTuple):
@@ -118,37 +118,36 @@ def reports_of(event: Event, platform: str) -> tuple[AnyReport, ...]:
     """
     told = event.object
     if event.type in INTENT_EVENTS:
-        if our_payment(told, platform) is None:
-            raise NothingOfOursError
+        check_ours(told, platform)
         return (_intent_event(event, platform),)
-    if event.type in REFUND_EVENTS:
-        ours = our_refund(told, platform)
+    if event.type in REFUND_EVENTS | DISPUTE_EVENTS:
+        ours = our_refund(told, platform) if event.type in REFUND_EVENTS else None
         if ours is not None:
             return (refund_report(told, ours.stream_id, ours.refund_id, at=event.created),)
         intent_of(told)
         return ()
-    if event.type in CHARGE_EVENTS and not told.get("balance_transaction"):
-        # What it costs is told by a later `charge.updated`.
-        raise NothingOfOursError
-    if event.type in CHARGE_EVENTS or event.type == "charge.refunded":
-        if our_payment(told, platform) is None:
+    if event.type in CHARGE_EVENTS:
+        check_ours(told, platform)
+        if event.type != "charge.refunded" and not told.get("balance_transaction"):
+            # What it costs is told by a later `charge.updated`.
             raise NothingOfOursError
         return ()
-    if event.type in DISPUTE_EVENTS:
-        intent_of(told)
-        return ()
-    if event.type == "payout.paid":
-        return () if told.get("balance_transaction") else (settlement_report(event, fee=0),)
+    return _payout_event(event)
+
+
+def _payout_event(event: Event) -> tuple[AnyReport, ...]:
     if event.type == "payout.failed":
         # It may have been told as paid before: a person must look where the money is.
         raise UnreadableError("payout_failed")
-    raise NothingOfOursError
+    if event.type != "payout.paid":
+        raise NothingOfOursError
+    return () if event.object.get("balance_transaction") else (settlement_report(event, fee=0),)
 
 
 def _intent_event(event: Event, platform: str) -> ProviderReport:
     intent, word = event.object, event.type.removeprefix("payment_intent.")
     status = str(intent.get("status"))
-    if (word in ENDED.values() or status in ENDED) and ENDED.get(status) != word:
+    if (word in ENDED or status in ENDED) and word != status:
         raise UnreadableError("contradictory_status")
     if word == "payment_failed":
         return _without_money(intent, Claim.FAILED, platform, at=event.created)
@@ -222,71 +221,9 @@ def refund_report(
     )
 
 
-def dispute_reports(event: Event, payment_id: UUID) -> tuple[AnyReport, ...]:
-    """What an event says of a dispute and of its fee. Raises `UnreadableError`."""
-    dispute, word = event.object, event.type.removeprefix("charge.dispute.")
-    status = str(dispute.get("status"))
-    # An inquiry asks; only a dispute takes the money.
-    is_inquiry = status.startswith("warning_") or status == "prevented"
-    disputed = money_of(dispute.get("amount"), dispute)
-    stage, lost = _stage(word, status, is_inquiry=is_inquiry), None
-    if stage == "closed":
-        lost = 0 if status in NOT_LOST else _lost(dispute, disputed)
-    report = DisputeReport(
-        provider=NAME,
-        payment_id=payment_id,
-        dispute=name_of(dispute.get("id")),
-        stage=stage,
-        disputed=disputed,
-        lost_amount=lost,
-        funds_withdrawn=not is_inquiry,
-        occurred_at=event.created,
-    )
-    return report, *_dispute_fees(dispute, payment_id)
-
-
-def _stage(word: str, status: str, *, is_inquiry: bool) -> DisputeStage:
-    if word == "created":
-        return "warned" if is_inquiry else "opened"
-    if word == "funds_withdrawn":
-        return "opened"
-    if status not in NOT_LOST and status != "lost":
-        # Some of it came back while it is open: what that means a person must find out.
-        raise UnreadableError("dispute_still_open")
-    return "closed"
-
-
-def _lost(dispute: Mapping[str, Any], disputed: Money) -> int:
-    """All of it, less what came back, where the balance has its currency."""
-    moved = _balance_transactions(dispute)
-    if any(each.get("currency") != dispute.get("currency") for each in moved):
-        return disputed.amount
-    back = sum(_integer(each.get("amount")) for each in moved if _integer(each.get("amount")) > 0)
-    if not back:
-        return disputed.amount
-    return max(0, disputed.amount - money_of(back, dispute).amount)
-
-
-def _dispute_fees(dispute: Mapping[str, Any], payment_id: UUID) -> list[FeeReport]:
-    name = name_of(dispute.get("id"))
-    return [
-        FeeReport(
-            provider=NAME,
-            payment_id=payment_id,
-            fee_reference=f"fee:{name}",
-            fee=money_of(abs(_integer(each["fee"])), each),
-            dispute=name,
-            returned=_integer(each["fee"]) < 0,
-            occurred_at=moment(each.get("created")),
-        )
-        for each in _balance_transactions(dispute)
-        if each.get("fee")
-    ]
-
-
 def fee_report(charge: Mapping[str, Any], moved: Mapping[str, Any], platform: str) -> FeeReport:
     """What Stripe took for a charge. Raises `UnreadableError` or `NothingOfOursError`."""
-    if _integer(moved.get("fee")) == 0:
+    if integer(moved.get("fee")) == 0:
         raise NothingOfOursError
     intent = _id(charge.get("payment_intent")) or name_of(charge.get("id"))
     return FeeReport(
@@ -301,7 +238,7 @@ def fee_report(charge: Mapping[str, Any], moved: Mapping[str, Any], platform: st
 def settlement_report(event: Event, *, fee: int) -> SettlementReport:
     """What came to our bank, and what Stripe took for that. Raises `UnreadableError`."""
     payout = event.object
-    amount = _integer(payout.get("amount"))
+    amount = integer(payout.get("amount"))
     if payout.get("status") != "paid":
         raise UnreadableError("contradictory_status")
     return SettlementReport(
@@ -319,6 +256,12 @@ def our_payment(told: Mapping[str, Any], platform: str) -> UUID | None:
     if not isinstance(metadata, dict) or metadata.get(PLATFORM_KEY) != platform:
         return None
     return our_id(metadata.get(PAYMENT_KEY))
+
+
+def check_ours(told: Mapping[str, Any], platform: str) -> None:
+    """Raises `NothingOfOursError` for what is of no payment of ours."""
+    if our_payment(told, platform) is None:
+        raise NothingOfOursError
 
 
 def our_refund(told: Mapping[str, Any], platform: str) -> RefundName | None:
@@ -350,7 +293,7 @@ def money_of(units: object, told: Mapping[str, Any]) -> Money:
     exponent = stripe_exponent(currency)
     if exponent is None:
         raise UnreadableError("unknown_currency")
-    return from_units(_integer(units), currency, exponent=exponent)
+    return from_units(integer(units), currency, exponent=exponent)
 
 
 def moment(value: object) -> datetime | None:
@@ -363,12 +306,8 @@ def moment(value: object) -> datetime | None:
         return None
 
 
-def _balance_transactions(dispute: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    listed = dispute.get("balance_transactions")
-    return [each for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
-
-
-def _integer(value: object) -> int:
+def integer(value: object) -> int:
+    """A number as Stripe writes amounts. Raises `UnreadableError`."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise UnreadableError("unreadable_amount")
     return value
