@@ -88,6 +88,9 @@ class MomoApi:
         if answer.is_success or answer.status == httpx.codes.CONFLICT:
             # The reference is of nothing but this: with 409 it had come before.
             return Accepted(str(reference))
+        if answer.is_repeated:
+            # It may have been taken before, and be refused for what that has done.
+            return NoAnswer(f"refused_{answer.status}")
         if answer.status == httpx.codes.TOO_MANY_REQUESTS:
             return Declined("busy", retryable=True)
         reason = reason_of(answer.document)

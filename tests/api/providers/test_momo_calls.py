@@ -178,6 +178,16 @@ def test_a_gateways_error_is_overcome_by_sending_again(fake: FakeMomo) -> None:
 
 
 @pytest.mark.parametrize(
+    "refusal", [(400, None), (429, None), (500, {"code": "NOT_ENOUGH_FUNDS", "message": ""})]
+)
+def test_what_may_have_been_taken_before_is_not_declined(
+    fake: FakeMomo, refusal: tuple[int, dict[str, Any] | None]
+) -> None:
+    fake.next_errors = [(502, None), refusal]
+    assert paid_out(fake, Behaviour.SUCCEEDS)[1] == NoAnswer(f"refused_{refusal[0]}")
+
+
+@pytest.mark.parametrize(
     ("status", "code", "answer"),
     [
         (400, None, Declined("refused_400")),
