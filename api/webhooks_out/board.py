@@ -179,9 +179,8 @@ class SendingBoard:
         """Keep how an attempt ended. Why the endpoint was disabled by it, if it was."""
         answer = timed.answer
         with self._pool.connection() as connection, connection.transaction():
-            # The order in which everybody locks: an endpoint before its messages.
             row = connection.execute(sql.READ_FAILURES, (endpoint.endpoint_id,)).fetchone()
-            assert row is not None  # noqa: S101 - endpoints stay
+            failures = 0 if row is None else int(row[0])
             connection.execute(
                 sql.NOTE_ATTEMPT,
                 (
@@ -192,15 +191,17 @@ class SendingBoard:
                     answer.error,
                 ),
             )
+            # Everybody locks an endpoint before its messages.
             if answer.is_success:
-                self._delivered(connection, endpoint, waiting, failures=row[0])
+                self._delivered(connection, endpoint, waiting, failures=failures)
                 return None
+            reason = self._failed(connection, endpoint, timed, failures=failures + 1)
             pause = self._pacing.next_try(waiting.tries + 1, answer.after)
             if pause is None:
                 connection.execute(sql.END, ("dead", waiting.number))
             else:
                 connection.execute(sql.TRY_AGAIN, (pause, waiting.number))
-            return self._failed(connection, endpoint, timed, failures=row[0] + 1)
+            return reason
 
     def keep_house(self, kept_days: int) -> None:
         """Forget what has been kept long enough, and secrets that sign no longer."""

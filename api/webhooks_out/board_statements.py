@@ -65,9 +65,7 @@ TRY_AGAIN: Final = """
     UPDATE webhook_messages SET due_at = now() + %s, tries = tries + 1
     WHERE number = %s AND state = 'waiting'
 """
-READ_FAILURES: Final = """
-    SELECT failures FROM webhook_endpoints WHERE endpoint_id = %s FOR NO KEY UPDATE
-"""
+READ_FAILURES: Final = "SELECT failures FROM webhook_endpoints WHERE endpoint_id = %s"
 ANSWERED: Final = """
     UPDATE webhook_endpoints
     SET failures = 0, failing_since = NULL, paused_until = NULL, succeeded_at = now()
