@@ -1,8 +1,8 @@
 """`hesabu dev`: the whole of Hesabu in one terminal, stopped by one Ctrl-C.
 
 The embedded database (unless DATABASE_URL names another), the sandbox operator, one API process,
-one dispatcher, one clock, one projector, one sealer and one sender of webhooks, each a process of its own that talks to the
-others over HTTP and the database.
+one dispatcher, one clock, one projector, one sealer and one sender of webhooks, each a process of
+its own that talks to the others over HTTP and the database.
 """
 
 from __future__ import annotations
