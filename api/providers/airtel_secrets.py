@@ -35,8 +35,10 @@ if TYPE_CHECKING:
 
 KEY_BYTES: Final = 32
 BLOCK_BYTES: Final = 16
-TRANSACTION: Final = re.compile(r'"transaction"\s*:\s*')
-HASH: Final = re.compile(r'\s*,\s*"hash"\s*:\s*"[^"\\]*"|"hash"\s*:\s*"[^"\\]*"\s*,\s*')
+TRANSACTION: Final = re.compile(
+    r'\s*\{\s*(?:"hash"\s*:\s*"[^"\\]*"\s*,\s*)?"transaction"\s*:\s*', re.ASCII
+)
+HASH: Final = re.compile(r'"hash"\s*:\s*"[^"\\]*"', re.ASCII)
 
 
 def public_key_of(text: str) -> RSAPublicKey:
@@ -96,15 +98,13 @@ def _preimages(text: str, document: dict[str, Any]) -> Iterator[str]:
     rest = {name: value for name, value in document.items() if name != "hash"}
     yield written(transaction)
     yield written(rest)
-    yield HASH.sub("", text, count=1).strip()
-    for match in TRANSACTION.finditer(text):
-        try:
-            found, end = DECODER.raw_decode(text, match.end())
-        except ValueError:
-            continue
-        if found == transaction:
-            yield text[match.end() : end]
-            return
+    if (match := HASH.search(text)) is not None:
+        before, after = text[: match.start()].strip(), text[match.end() :].strip()
+        after = after if before.endswith(",") else after.removeprefix(",")
+        yield before.removesuffix(",") + after
+    if (match := TRANSACTION.match(text)) is not None:
+        _, end = DECODER.raw_decode(text, match.end())
+        yield text[match.end() : end]
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

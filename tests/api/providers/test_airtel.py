@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import time
 from base64 import b64decode, b64encode
 from hashlib import sha1, sha256
 from pathlib import Path
@@ -165,6 +166,30 @@ def test_any_other_hash_is_refused(adapter: Airtel, digest: str) -> None:
 def test_a_body_without_its_hash_is_refused(adapter: Airtel, body: bytes) -> None:
     with pytest.raises(BadSignatureError):
         adapter.verify(delivery({}, body))
+
+
+LENGTH: Final = 1 << 18
+NESTED: Final = '{"transaction":' * 300 + '"' + "x" * LENGTH + '"' + "}" * 299
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"transaction":{},"hash":"x"' + " " * LENGTH + "}",
+        " " * LENGTH + '{"transaction":{},"hash":"x"}',
+        '{"transaction":{},"hash":"x","a":"' + ",  " * (LENGTH // 3) + '"}',
+        '{"transaction":{},"hash":"x","a":[' + ",".join(['{"hash" :1}'] * (LENGTH // 12)) + "]}",
+        '{"transaction":{},"hash":"x","a":' + "9" * LENGTH + "}",
+        '{"a":' + NESTED + '},"transaction":{},"hash":"x"}',
+        NESTED + ',"hash":"x"}',
+    ],
+    ids=range(7),
+)
+def test_a_body_that_was_made_to_be_slow_is_refused_at_once(adapter: Airtel, body: str) -> None:
+    began = time.perf_counter()
+    with pytest.raises(BadSignatureError):
+        adapter.verify(delivery({}, body.encode()))
+    assert time.perf_counter() - began < 1.0
 
 
 def test_a_number_is_hashed_as_it_was_sent(adapter: Airtel) -> None:
