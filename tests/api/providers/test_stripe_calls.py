@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qsl
 from uuid import UUID, uuid4
@@ -29,6 +29,7 @@ from ledger.commands import (
     FeeReport,
     ProviderReport,
     RefundClaim,
+    RefundReport,
     SettlementReport,
 )
 from ledger.money import Money
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
 AMOUNT: Final = 50_000
 BACK: Final = 20_000
+CREATED: Final = 1_772_600_767
+AT: Final = datetime.fromtimestamp(CREATED, tz=UTC)
 
 
 @dataclass
@@ -110,7 +113,7 @@ def confirmed(
     fake: FakeStripe, kind: str, thing: dict[str, Any], known: KnownThings | None = None
 ) -> tuple[AnyReport, ...]:
     """What comes of an event that is to be completed."""
-    sent = signed_by_stripe(event(kind, thing))
+    sent = signed_by_stripe(event(kind, thing, created=CREATED))
     there = known or Transactions()
 
     async def confirm(adapter: Stripe) -> tuple[AnyReport, ...]:
@@ -431,6 +434,29 @@ def test_a_refund_is_asked_for_once_and_found_by_what_was_left_with_it(
     ask(fake, look)
 
 
+def test_two_refunds_of_the_same_payment_are_two(fake: FakeStripe) -> None:
+    charge = charged(fake)
+    first, second = (
+        order_of(charge.provider_reference, UUID(charge.reference), BACK) for _ in range(2)
+    )
+    once = ask(fake, lambda adapter: adapter.refund(first))
+    again = ask(fake, lambda adapter: adapter.refund(second))
+    assert isinstance(once, Accepted)
+    assert isinstance(again, Accepted)
+    assert once != again
+
+
+def test_a_refund_at_the_dashboard_is_of_the_payment_and_of_the_time_of_its_event(
+    fake: FakeStripe,
+) -> None:
+    charge = charged(fake)
+    back = refund_object(charge, amount=BACK, status="succeeded", metadata={})
+    [report] = confirmed(fake, "refund.created", back, of_ours(charge))
+    assert isinstance(report, RefundReport)
+    assert (report.stream_id, report.refund_id) == (UUID(charge.reference), None)
+    assert (report.provider_refund, report.occurred_at) == (back["id"], AT)
+
+
 def test_a_refund_of_what_only_a_statement_named_is_of_the_charge(fake: FakeStripe) -> None:
     charge = charged(fake)
     order = order_of(charge.details["charge"], UUID(charge.reference), BACK)
@@ -554,6 +580,8 @@ def test_every_status_of_a_dispute_is_read(
     assert (report.payment_id, report.dispute) == (UUID(charge.reference), "du_1Nobodys")
     assert (report.stage, report.lost_amount) == (stage, lost)
     assert (report.disputed, report.funds_withdrawn) == (kes(AMOUNT), withdrawn)
+    # By this one story is told from another, not by when the dispute was made.
+    assert report.occurred_at == AT
 
 
 def moved(amount: int, fee: int = 0, currency: str = "kes") -> dict[str, Any]:
