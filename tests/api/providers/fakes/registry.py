@@ -9,6 +9,7 @@ from tests.api.providers.fakes.daraja import FakeDaraja
 from tests.api.providers.fakes.flutterwave import FakeFlutterwave
 from tests.api.providers.fakes.momo import FakeMomo
 from tests.api.providers.fakes.paystack import FakePaystack
+from tests.api.providers.fakes.sandbox import FakeSandbox
 from tests.api.providers.fakes.stripe import FakeStripe
 
 if TYPE_CHECKING:
@@ -20,5 +21,6 @@ FAKES: Final[tuple[type[FakeProvider], ...]] = (
     FakeFlutterwave,
     FakeMomo,
     FakePaystack,
+    FakeSandbox,
     FakeStripe,
 )
