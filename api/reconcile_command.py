@@ -1,7 +1,8 @@
 """`hesabu reconcile PROVIDER FILE`: a provider's statement of any length, from a file.
 
 Starts the embedded database for the time it takes, if nothing else runs it. Exit status 1 while
-something is unexplained.
+something is unexplained. Its operator is one person: above the threshold an admin has to bring the
+same file over HTTP.
 """
 
 from __future__ import annotations
@@ -109,6 +110,11 @@ def lines_of(report: StatementReport) -> Iterator[str]:
         yield (
             f"  balance, {balance.currency}: {balance.opening} + {balance.moved} = "
             f"{balance.closing}, difference {balance.difference}"
+        )
+    if report.waits_for_second_person:
+        yield (
+            f"  {report.waiting_amount} in minor units wait for a second person: an admin has to "
+            "bring the same file over HTTP"
         )
     yield f"  {report.unexplained} unexplained"
 

@@ -172,7 +172,7 @@ class Settings(BaseSettings):
     dispute_fees_borne_by: Literal["creator", "platform"] = "platform"
     second_person_above: int = Field(default=1_000_000, ge=0)
     """Minor units: adjustments, allocations, returns and write-offs above it need a second
-    person."""
+    person; so does what one person's statements of a provider bring to light within a day."""
 
     price_migration_notice_seconds_min: int = Field(
         default=14 * 24 * 3600, ge=0, le=366 * 24 * 3600

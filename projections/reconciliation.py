@@ -41,8 +41,11 @@ READ_STATEMENTS: Final = """
 READ_LINES: Final = """
     SELECT line.currency, line.direction, coalesce(
                decided.state, CASE WHEN item.item_id IS NULL THEN 'matched' ELSE 'open' END),
-           count(*), sum(line.amount), count(*) FILTER (WHERE line.outcome = 'recorded'),
-           coalesce(sum(line.amount) FILTER (WHERE line.outcome = 'recorded'), 0)
+           count(*), sum(line.amount),
+           coalesce(sum(line.amount) FILTER (
+               WHERE line.outcome = 'recorded' OR decided.recorded), 0),
+           coalesce(sum(line.amount) FILTER (
+               WHERE item.why = 'needs_second_person' AND decided.state IS NULL), 0)
     FROM (SELECT DISTINCT line_key FROM provider_statement_rows
           WHERE statement_id = %(statement_id)b::uuid) AS here
     -- By key each: a plan for a table that was empty a moment ago would go through all of it.
@@ -50,10 +53,10 @@ READ_LINES: Final = """
         SELECT currency, direction, amount, outcome FROM provider_statement_lines
         WHERE provider = %(provider)b::text AND line_key = here.line_key LIMIT 1) AS line
     LEFT JOIN LATERAL (
-        SELECT item_id FROM reconciliation_items
+        SELECT item_id, why FROM reconciliation_items
         WHERE provider = %(provider)b::text AND line_key = here.line_key LIMIT 1) AS item ON true
     LEFT JOIN LATERAL (
-        SELECT state FROM reconciliation_decisions
+        SELECT state, recorded FROM reconciliation_decisions
         WHERE item_id = item.item_id ORDER BY decision_id DESC LIMIT 1) AS decided ON true
     GROUP BY 1, 2, 3
 """
@@ -82,13 +85,20 @@ READ_COUNTS: Final = """
     WHERE statement_id = %b::uuid
 """
 
+READ_SECOND_PERSON: Final = """
+    SELECT second.actor FROM provider_statement_words AS said
+    JOIN provider_statement_words AS second USING (provider, file_mac)
+    WHERE said.statement_id = %b::uuid AND second.word = 'second' ORDER BY second.number LIMIT 1
+"""
+
 READ_BALANCES: Final = """
     SELECT currency, opening, closing FROM provider_statement_balances
     WHERE statement_id = %b::uuid ORDER BY currency
 """
 
 ITEM_COLUMNS: Final = """
-    item.item_id, item.number, item.provider, item.statement_id, item.why, item.code,
+    item.item_id, item.number, item.provider, item.statement_id,
+    coalesce(decided.why, item.why), coalesce(decided.code, item.code),
     item.row_number, item.position, item.direction, item.currency, item.statement_amount,
     item.ledger_amount, item.day, item.recorded_at, line.kind, line.names[1],
     coalesce(entry.stream_id, line.own_stream), coalesce(decided.state, 'open'), decided.reason,
@@ -101,7 +111,7 @@ ITEM_TABLES: Final = """
     LEFT JOIN provider_entries AS entry
       ON entry.position = item.position AND entry.line = item.line
     LEFT JOIN LATERAL (
-        SELECT state, reason, decided_by, decided_at FROM reconciliation_decisions
+        SELECT state, reason, decided_by, decided_at, why, code FROM reconciliation_decisions
         WHERE item_id = item.item_id ORDER BY decision_id DESC LIMIT 1) AS decided ON true
 """
 
@@ -174,7 +184,11 @@ class BalanceCheck:
 
 @dataclass(slots=True, kw_only=True)
 class StatementReport:
-    """How far a statement agrees; `unexplained` is how many things are open."""
+    """How far a statement agrees; `unexplained` is how many things are open.
+
+    `waiting_amount`, in minor units of any currency, is what a second person has to bring too;
+    `second_person` is who did.
+    """
 
     position: int
     statement: Statement
@@ -184,6 +198,13 @@ class StatementReport:
     ledger_only: list[Total] = field(default_factory=list)
     balances: list[BalanceCheck] = field(default_factory=list)
     unexplained: int = 0
+    waiting_amount: int = 0
+    second_person: str | None = None
+
+    @property
+    def waits_for_second_person(self) -> bool:
+        """Whether nothing of some lines is recorded before another person brings the file."""
+        return self.waiting_amount > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,6 +249,8 @@ async def statement_report(reader: Reader, statement_id: UUID) -> StatementRepor
     await _add_missing(reader, report)
     [(unreadable,)] = await reader.fetch(READ_UNREADABLE, [statement_id])
     report.unexplained += unreadable
+    for (actor,) in await reader.fetch(READ_SECOND_PERSON, [statement_id]):
+        report.second_person = actor
     report.balances = [
         BalanceCheck(
             currency=currency, opening=int(opening), moved=moved[currency], closing=int(closing)
@@ -244,7 +267,8 @@ async def _add_lines(reader: Reader, report: StatementReport) -> dict[str, int]:
     )
     totals: dict[tuple[str, str], Total] = {}
     moved: dict[str, int] = defaultdict(int)
-    for currency, direction, state, count, amount, _, recorded in rows:
+    for currency, direction, state, count, amount, recorded, waiting in rows:
+        report.waiting_amount += int(waiting)
         if state == "open":
             report.unexplained += count
         if direction == NOT_MONEY:

@@ -1,4 +1,7 @@
-"""What becomes of lines that are not known yet: matched, recorded and then matched, or open."""
+"""What becomes of lines that are not known yet: matched, recorded and then matched, or open.
+
+Above what one person may record by themselves lines are open until a second person comes.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,18 @@ from typing import TYPE_CHECKING, Final
 
 from api.provider_statements.mapping import Direction, Kind
 from api.provider_statements.matching import Candidates, Found
-from api.provider_statements.tables import Decided, ItemNote
+from api.provider_statements.reports import could_report
+from api.provider_statements.tables import NEEDS_SECOND_PERSON, Decided, ItemNote
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from uuid import UUID
     from zoneinfo import ZoneInfo
 
     from api.provider_statements.lines import StatementLine
-    from api.provider_statements.recording import Recorder
+    from api.provider_statements.recording import Recorded, Recorder
     from api.provider_statements.tables import StatementTables
     from api.provider_statements.uploads import Upload
-    from ledger.outcome import Outcome
 
 MONEY_FIRST: Final = (
     frozenset({Kind.PAYMENT}),
@@ -44,24 +47,40 @@ class Decider:
         self._zone = zone
         self._tolerance_days = tolerance_days
 
-    def decide(self, lines: Sequence[StatementLine]) -> list[Decided]:
-        """What became of each. Raises `Unavailable`, after which it can be done again."""
-        decided: list[Decided] = []
-        for kinds in MONEY_FIRST:
-            some = [line for line in lines if line.kind in kinds]
-            if some:
-                decided += self._decide(some)
-        return decided
+    def decide(
+        self, lines: Sequence[StatementLine], said: Collection[str] | None = None
+    ) -> list[Decided]:
+        """What became of each. Raises `Unavailable`, after which it can be done again.
 
-    def _decide(self, lines: list[StatementLine]) -> list[Decided]:
+        Only lines whose keys are `said`, or all of them, may be recorded; others are looked for.
+        """
+        return [
+            each
+            for some in _money_first(lines)
+            for each in self._decide(some, {line.key for line in some} if said is None else said)
+        ]
+
+    def would_record(self, lines: Sequence[StatementLine]) -> list[StatementLine]:
+        """Those that are not found, and would be recorded if what they name is known."""
+        would = []
+        for some in _money_first(lines):
+            candidates = self._candidates(some)
+            found = self._find(candidates, some)
+            certain = self._certain(candidates, [line for line in some if line.key not in found])
+            would += [line for line, _ in certain if could_report(line, self._mapping)]
+        return would
+
+    def _decide(self, lines: list[StatementLine], said: Collection[str]) -> list[Decided]:
         candidates = self._candidates(lines)
         found = self._find(candidates, lines)
         unknown = [line for line in lines if line.key not in found]
-        outcomes = self._recorder.record(self._certain(candidates, unknown))
+        told = self._recorder.record(
+            self._certain(candidates, [line for line in unknown if line.key in said])
+        )
         recorded: dict[str, Found] = {}
-        if outcomes:
+        if told.outcomes:
             recorded = self._find(self._candidates(unknown), unknown)
-        return [self._told(line, found, recorded, outcomes) for line in lines]
+        return [self._told(line, found, recorded, told) for line in lines]
 
     def _certain(
         self, candidates: Candidates, lines: list[StatementLine]
@@ -112,9 +131,9 @@ class Decider:
         line: StatementLine,
         found: dict[str, Found],
         recorded: dict[str, Found],
-        outcomes: dict[str, Outcome],
+        told: Recorded,
     ) -> Decided:
-        outcome = outcomes.get(line.key)
+        outcome = told.outcomes.get(line.key)
         if (match := found.get(line.key) or recorded.get(line.key)) is not None:
             if match.difference is None:
                 how = "matched" if line.key in found else "recorded"
@@ -125,9 +144,16 @@ class Decider:
             )
         if line.direction is Direction.NONE and outcome is not None and outcome.error is None:
             return Decided(line, "matched")
+        if line.key in told.held:
+            return Decided(line, "open", (), ItemNote(NEEDS_SECOND_PERSON))
         why = "unknown_kind" if line.kind is Kind.OTHER else "statement_only"
         code = None if outcome is None or outcome.error is None else outcome.error.code
         return Decided(line, "open", (), ItemNote(why, code))
+
+
+def _money_first(lines: Sequence[StatementLine]) -> list[list[StatementLine]]:
+    parts = [[line for line in lines if line.kind in kinds] for kinds in MONEY_FIRST]
+    return [part for part in parts if part]
 
 
 def _names_a_refund(line: StatementLine) -> bool:

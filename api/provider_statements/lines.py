@@ -250,6 +250,11 @@ def directed(kind: Kind, moved: int) -> tuple[Kind, Direction]:
     return OPPOSITE.get(kind, Kind.OTHER), direction
 
 
+def says_the_same(line: StatementLine, other: StatementLine) -> bool:
+    """Whether two lines of one name are about the same thing in every part that is kept."""
+    return replace(line, has_id=True) == replace(other, has_id=True)
+
+
 def keyed(line: StatementLine, given: str | None) -> StatementLine:
     """The line with its key: the provider's id and the kind, else a hash of what is kept of it."""
     if given is not None:

@@ -1,10 +1,12 @@
 """A provider's statement against the ledger: what is the same, what is recorded, what is open.
 
-    the file      read once to its end, so that one which breaks off has no effect
+    the file      read once to its end, so that one which breaks off has no effect; then what it
+                  would record is counted, which may need a second person (second_person.py)
     each batch    lines that are known by their key are only noted as rows of this file; the others
                   are looked for (matching.py), else recorded as callbacks are (reports.py) and
                   looked for again, else open
-    at the end    open lines once more, since a refund may stand before its payment; then entries of
+    at the end    open lines once more, since a refund may stand before its payment, but recorded
+                  are only those which this file says, as it was said first; then entries of
                   the period that answer no line are open too; then the statement with its file
 
 It can be done again at any point: a line's key, a transaction's natural key and an entry's place
@@ -23,13 +25,16 @@ from uuid import UUID, uuid5
 import structlog
 
 from api.provider_statements.deciding import Decider
-from api.provider_statements.lines import RowReader
+from api.provider_statements.lines import RowReader, says_the_same
 from api.provider_statements.matching import direction_of
+from api.provider_statements.planning import Plan
 from api.provider_statements.reading import UnreadableStatementError, read_table
 from api.provider_statements.recording import Recorder
 from api.provider_statements.sealed_file import FileSealer
+from api.provider_statements.second_person import Allowance, FileIdentity
 from api.provider_statements.seen import Seen
 from api.provider_statements.tables import (
+    NEEDS_SECOND_PERSON,
     Decided,
     ItemNote,
     StatementTables,
@@ -85,7 +90,8 @@ class Reconciler:
         Raises `UnreadableStatementError` before anything is done, `StatementInProgressError`,
         `IdempotencyKeyReused`, and the ledger's `Unavailable`, after which it can be repeated.
         """
-        statement_id = self._statement_id(upload)
+        file = self._identity(upload)
+        statement_id = file.statement_id
         with (
             self._ledger.book.connect_reader() as connection,
             locked(connection, upload.mapping.provider) as got,
@@ -98,7 +104,7 @@ class Reconciler:
             self._check(upload)
             look_up_by_key(connection)
             is_new = not uploads.is_known(statement_id)
-            header = self._run(connection, upload, statement_id)
+            header = self._run(connection, upload, file)
             if is_new:
                 key = self._key_store.allocate()
                 uploads.finish(upload, header, FileSealer(key, statement_id), key.id)
@@ -114,17 +120,20 @@ class Reconciler:
         return Reconciled(statement_id, is_new=is_new, replayed=False)
 
     def _run(
-        self, connection: psycopg.Connection[Any], upload: Upload, statement_id: UUID
+        self, connection: psycopg.Connection[Any], upload: Upload, file: FileIdentity
     ) -> StatementHeader:
+        above = self._settings.second_person_above
+        allowance = Allowance(connection, upload, file, above=above)
         tables = StatementTables(connection, upload.mapping.provider)
         decider = Decider(
             tables,
-            Recorder(self._ledger, self._settings, upload, statement_id),
+            Recorder(self._ledger, self._settings, upload, file.statement_id, allowance),
             upload,
             zone=self._settings.time_zone,
             tolerance_days=self._settings.statement_tolerance_days,
         )
-        return _Run(tables, decider, upload, statement_id, self._settings).all()
+        allowance.begin(Plan(tables, decider, upload).amount)
+        return _Run(tables, decider, upload, file.statement_id, self._settings).all()
 
     @staticmethod
     def _check(upload: Upload) -> None:
@@ -139,14 +148,20 @@ class Reconciler:
                 f"spans more than {PERIOD_DAYS_MAX} days", column=upload.mapping.time[0]
             )
 
-    def _statement_id(self, upload: Upload) -> UUID:
+    def _identity(self, upload: Upload) -> FileIdentity:
         """The same for the same file about the same accounts and days; no oracle for its bytes."""
-        digest = hmac.new(self._key_store.secret(SECRET), digestmod=hashlib.sha256)
-        about = (upload.mapping.provider, *upload.covers, upload.first_day, upload.last_day)
-        digest.update("\x1f".join(map(str, about)).encode() + b"\x1e")
+        secret = self._key_store.secret(SECRET)
+        of_accounts = (upload.mapping.provider, *upload.covers)
+        digests = []
+        for about in ((*of_accounts, upload.first_day, upload.last_day), ("file", *of_accounts)):
+            digest = hmac.new(secret, digestmod=hashlib.sha256)
+            digest.update("\x1f".join(map(str, about)).encode() + b"\x1e")
+            digests.append(digest)
         for piece in upload.source():
-            digest.update(piece)
-        return uuid5(STATEMENTS, digest.hexdigest())
+            for digest in digests:
+                digest.update(piece)
+        statement, file = (digest.hexdigest() for digest in digests)
+        return FileIdentity(uuid5(STATEMENTS, statement), file)
 
 
 class _Run:
@@ -173,7 +188,9 @@ class _Run:
         reader = RowReader(self._upload.mapping, header)
         while batch := [reader.read(row) for row in islice(rows, BATCH)]:
             self._batch(batch)
-        self._try_open_lines_again()
+        if self._try_open_lines_again():
+            # What was recorded now may be what others before it were about.
+            self._try_open_lines_again()
         seen, upload = self._seen, self._upload
         first, last = seen.days(self._zone)
         first, last = upload.first_day or first, upload.last_day or last
@@ -205,16 +222,17 @@ class _Run:
             before = known.get(line.key)
             if before is None:
                 new[line.key] = line
-                known[line.key] = _content(line)
-            elif before != _content(line):
+                known[line.key] = line
+            elif _content(before) != _content(line):
                 line = _contradicting(line)  # noqa: PLW2901 - under a name of its own
                 if line.key not in known:
                     known |= self._tables.known([line.key])
                 if line.key not in known:
-                    known[line.key] = _content(line)
+                    known[line.key] = line
                     against.append(Decided(line, "open", (), ItemNote("contradicts")))
             base = line.key.partition(":")[0] if not line.has_id else line.key
-            kept.append((self._statement_id, number, part, line.key, base))
+            agrees = says_the_same(line, known[line.key])
+            kept.append((self._statement_id, number, part, line.key, base, agrees))
         decided = self._decider.decide(list(new.values())) if new else []
         with self._tables.connection.transaction():
             self._tables.write_rows(kept)
@@ -242,18 +260,23 @@ class _Run:
     def _day(self, line: StatementLine) -> date:
         return line.occurred_at.astimezone(self._zone).date()
 
-    def _try_open_lines_again(self) -> None:
-        after = 0
-        while some := self._tables.open_lines(after, BATCH):
-            after = some[-1][0]
-            closed = [
-                each
-                for each in self._decider.decide([line for _, line in some])
-                if each.outcome != "open"
-            ]
+    def _try_open_lines_again(self) -> bool:
+        """Whether any was recorded."""
+        after, recorded = 0, False
+        while some := self._tables.open_lines(self._statement_id, after, BATCH):
+            after = some[-1].number
+            said = {each.line.key for each in some if each.is_here}
+            decided = self._decider.decide([each.line for each in some], said)
+            closed = [each for each in decided if each.outcome != "open"]
             with self._tables.connection.transaction():
                 self._tables.take(self._statement_id, closed)
-                self._tables.close_items(self._statement_id, (each.line.key for each in closed))
+                self._tables.close_items(self._statement_id, closed)
+                self._tables.note_refused(
+                    self._statement_id,
+                    [each for each in decided if _was_refused(each) and each.line.key in said],
+                )
+            recorded |= any(each.outcome == "recorded" for each in closed)
+        return recorded
 
     def _note_what_is_missing(self, first: date, last: date) -> None:
         self._tables.catch_up()
@@ -264,6 +287,10 @@ class _Run:
             zone=self._zone.key,
             direction_of=direction_of,
         )
+
+
+def _was_refused(each: Decided) -> bool:
+    return each.note is not None and each.note.why != NEEDS_SECOND_PERSON
 
 
 def _content(line: StatementLine) -> tuple[str, str, int]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from api.provider_statements.mapping import StatementMapping
     from ledger.commands import AnyReport
 
+SOME_PAYMENT: Final = UUID(int=0)
 ATTEMPT: Final = re.compile(r"[0-9]{1,4}")
 REFUND_CLAIMS: Final = {
     Kind.REFUND: RefundClaim.SUCCEEDED,
@@ -86,6 +87,11 @@ def report_of(
             )
         case _:
             return None
+
+
+def could_report(line: StatementLine, mapping: StatementMapping) -> bool:
+    """Whether the line would report something if whatever it names were known."""
+    return report_of(line, mapping, SOME_PAYMENT) is not None
 
 
 def _refund(

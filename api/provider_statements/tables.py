@@ -1,4 +1,7 @@
-"""What is kept of statements, in SQL: everything is added, nothing changed (migration 0011)."""
+"""What is kept of statements, in SQL: everything is added, nothing changed.
+
+The tables are those of migrations 0011 and 0013.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 ITEMS: Final = UUID("3c0b1f2a-9a41-5d0c-8c55-0d6f7be2a911")
 """The namespace of the ids of items: one a line, one an entry, however often it is met."""
 STATEMENT_SECONDS_MAX: Final = 600
+NEEDS_SECOND_PERSON: Final = "needs_second_person"
 LOCK_SECONDS_MAX: Final = 5.0
 MISSING_AT_ONCE: Final = 1_000
 
@@ -95,8 +99,9 @@ READ_OPEN_REFUNDS: Final = """
 """
 
 READ_KNOWN: Final = """
-    SELECT line_key, direction, currency, amount FROM provider_statement_lines
-    WHERE provider = %s AND line_key = ANY(%s)
+    SELECT line_key, kind, direction, currency, amount, occurred_at, names, own_stream, own_detail,
+           related
+    FROM provider_statement_lines WHERE provider = %s AND line_key = ANY(%s)
 """
 
 COUNT_EQUAL: Final = """
@@ -110,8 +115,8 @@ INSERT_LINE: Final = """
     VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 INSERT_ROW: Final = """
-    INSERT INTO provider_statement_rows (statement_id, number, part, line_key, base)
-    VALUES (%s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
+    INSERT INTO provider_statement_rows (statement_id, number, part, line_key, base, agrees)
+    VALUES (%s, %s, %s, %s, %s, %s) ON CONFLICT DO NOTHING
 """
 INSERT_RECONCILED: Final = """
     INSERT INTO reconciled_entries (position, line, provider, line_key)
@@ -152,22 +157,40 @@ DECIDE_MATCHED_ENTRIES: Final = """
                       WHERE decided.item_id = item.item_id AND decided.state = 'matched')
 """
 DECIDE_MATCHED_LINE: Final = """
-    INSERT INTO reconciliation_decisions (item_id, state, decided_by)
-    SELECT item_id, 'matched', %s FROM reconciliation_items
+    INSERT INTO reconciliation_decisions (item_id, state, decided_by, recorded)
+    SELECT item_id, 'matched', %s, %s FROM reconciliation_items
     WHERE provider = %s AND line_key = %s
 """
+DECIDE_STAYS_OPEN: Final = """
+    INSERT INTO reconciliation_decisions (item_id, state, decided_by, why, code)
+    SELECT item_id, 'open', %s, %s, %s FROM reconciliation_items AS item
+    WHERE provider = %s AND line_key = %s AND why = 'needs_second_person'
+      AND NOT EXISTS (SELECT FROM reconciliation_decisions AS decided
+                      WHERE decided.item_id = item.item_id)
+"""
 
-READ_OPEN: Final = """
+TRIED_AGAIN: Final = """
+    why IN ('statement_only', 'unknown_kind', 'needs_second_person')
+    AND NOT EXISTS (SELECT FROM reconciliation_decisions AS decided
+                    WHERE decided.item_id = item.item_id AND decided.state <> 'open')
+"""
+
+READ_OPEN: Final = f"""
     SELECT line.line_key, kind, line.direction, line.currency, amount, occurred_at, names,
-           own_stream, own_detail, related, item.number
+           own_stream, own_detail, related, item.number,
+           EXISTS (SELECT FROM provider_statement_rows AS here
+                   WHERE here.statement_id = %(statement_id)s AND here.line_key = line.line_key
+                     AND here.agrees)
     FROM reconciliation_items AS item
     JOIN provider_statement_lines AS line USING (provider, line_key)
     WHERE provider = %(provider)s AND item.number > %(after)s
-      AND why IN ('statement_only', 'unknown_kind')
-      AND NOT EXISTS (SELECT FROM reconciliation_decisions AS decided
-                      WHERE decided.item_id = item.item_id)
+      AND {TRIED_AGAIN}
     ORDER BY item.number LIMIT %(limit)s
-"""
+"""  # noqa: S608 - no input
+READ_OPEN_AMONG: Final = f"""
+    SELECT line_key FROM reconciliation_items AS item
+    WHERE provider = %s AND line_key = ANY(%s) AND {TRIED_AGAIN}
+"""  # noqa: S608 - no input
 
 
 class ItemNote(NamedTuple):
@@ -185,6 +208,14 @@ class Decided(NamedTuple):
     outcome: str
     entries: Sequence[Entry] = ()
     note: ItemNote | None = None
+
+
+class OpenLine(NamedTuple):
+    """An open line, by its item; whether this statement says it, in the words that are kept."""
+
+    number: int
+    line: StatementLine
+    is_here: bool
 
 
 @contextmanager
@@ -289,18 +320,23 @@ class StatementTables:
                 taken.add(entry.place)
         return found, taken
 
-    def known(self, keys: Iterable[str]) -> dict[str, tuple[str, str, int]]:
-        """Direction, currency and amount of the lines that are known already, by key."""
+    def known(self, keys: Iterable[str]) -> dict[str, StatementLine]:
+        """The lines that are known already, by key, as they were said first."""
         rows = self.connection.execute(READ_KNOWN, (self.provider, list(keys))).fetchall()
-        return {key: (direction, currency, amount) for key, direction, currency, amount in rows}
+        return {row[0]: _line_of(row) for row in rows}
+
+    def open_among(self, keys: Iterable[str]) -> set[str]:
+        """Those of these lines that are open, and may be recorded yet."""
+        rows = self.connection.execute(READ_OPEN_AMONG, (self.provider, list(keys))).fetchall()
+        return {key for (key,) in rows}
 
     def equal_before(self, statement_id: UUID, bases: Iterable[str], number: int) -> dict[str, int]:
         """How many equal lines stand in a statement before the row of this number."""
         rows = self.connection.execute(COUNT_EQUAL, (statement_id, list(bases), number))
         return dict(rows.fetchall())
 
-    def write_rows(self, rows: Sequence[tuple[UUID, int, int, str, str]]) -> None:
-        """Note which lines stand in a statement."""
+    def write_rows(self, rows: Sequence[tuple[UUID, int, int, str, str, bool]]) -> None:
+        """Note which lines stand in a statement, and whether in the words that are kept."""
         with self.connection.cursor() as cursor:
             cursor.executemany(INSERT_ROW, rows)
 
@@ -340,12 +376,26 @@ class StatementTables:
             },
         )
 
-    def close_items(self, statement_id: UUID, keys: Iterable[str]) -> None:
+    def close_items(self, statement_id: UUID, closed: Iterable[Decided]) -> None:
         """Lines that were open are not any more."""
+        by = f"statement:{statement_id}"
         with self.connection.cursor() as cursor:
             cursor.executemany(
                 DECIDE_MATCHED_LINE,
-                [(f"statement:{statement_id}", self.provider, key) for key in keys],
+                [(by, each.outcome == "recorded", self.provider, each.line.key) for each in closed],
+            )
+
+    def note_refused(self, statement_id: UUID, tried: Iterable[Decided]) -> None:
+        """Lines that waited for a second person were tried, and are for a person all the same."""
+        by = f"statement:{statement_id}"
+        with self.connection.cursor() as cursor:
+            cursor.executemany(
+                DECIDE_STAYS_OPEN,
+                [
+                    (by, each.note.why, each.note.code, self.provider, each.line.key)
+                    for each in tried
+                    if each.note is not None
+                ],
             )
 
     def write_unreadable(self, statement_id: UUID, rows: Sequence[tuple[int, str]]) -> None:
@@ -400,12 +450,16 @@ class StatementTables:
                     ],
                 )
 
-    def open_lines(self, after: int, limit: int) -> list[tuple[int, StatementLine]]:
+    def open_lines(self, statement_id: UUID, after: int, limit: int) -> list[OpenLine]:
         """Lines that nothing of the ledger was found for, and nobody has explained."""
-        rows = self.connection.execute(
-            READ_OPEN, {"provider": self.provider, "after": after, "limit": limit}
-        ).fetchall()
-        return [(number, _line_of(row)) for *row, number in rows]
+        wanted = {
+            "provider": self.provider,
+            "statement_id": statement_id,
+            "after": after,
+            "limit": limit,
+        }
+        rows = self.connection.execute(READ_OPEN, wanted).fetchall()
+        return [OpenLine(number, _line_of(row), is_here) for *row, number, is_here in rows]
 
     def _line_row(self, statement_id: UUID, each: Decided) -> tuple[object, ...]:
         line = each.line

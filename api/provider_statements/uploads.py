@@ -46,7 +46,8 @@ class Upload:
     """A file, of which accounts it is, and of which days.
 
     `days` are those of the book's time zone; without them they are those of the lines. `key` is
-    the caller's idempotency key, `actor` who they are.
+    the caller's idempotency key, `actor` who they are; `confirms` says that they may be the second
+    person for a file that somebody else has brought.
     """
 
     mapping: StatementMapping
@@ -56,6 +57,7 @@ class Upload:
     last_day: date | None = None
     actor: str
     key: str | None = None
+    confirms: bool = False
 
 
 class Balances(NamedTuple):

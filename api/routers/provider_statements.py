@@ -1,7 +1,8 @@
 """Providers' statements: an admin brings one, and explains what does not agree.
 
-A statement is believed as a callback is, since that is what it repairs: whoever may bring one may
-say that money arrived. It is named in every event that it leads to, and its file is kept sealed.
+A statement is believed as a callback is, since that is what it repairs; above a threshold when a
+second admin has brought the very same file. It is named in every event that it leads to, and its
+file is kept sealed.
 """
 
 from __future__ import annotations
@@ -140,7 +141,9 @@ class AgreementReportData(StatementData):
 
     `lines` are its different lines, `repeated` those that stand in it once more. `ledger_only` is
     what the ledger has in these days and no statement has. `unexplained` is how many things are
-    open; zero is the goal.
+    open; zero is the goal. While it `waits_for_second_person` lines of `waiting_amount`, in minor
+    units of any currency, are open and nothing of them is recorded: another admin has to bring the
+    very same file. `second_person` is who did.
     """
 
     lines: int = Field(examples=[200])
@@ -149,6 +152,9 @@ class AgreementReportData(StatementData):
     ledger_only: list[AgreementData]
     balances: list[StatedBalanceData]
     unexplained: int = Field(examples=[0])
+    waits_for_second_person: bool = Field(examples=[False])
+    waiting_amount: int = Field(examples=[0])
+    second_person: str | None = Field(examples=[None])
     position: int
 
 
@@ -163,7 +169,8 @@ class ItemData(BaseModel):
     """Something that does not agree; amounts are minor units.
 
     `why`: amount_differs, currency_differs, day_differs, statement_only, unknown_kind, contradicts
-    (the provider called something else so before), ledger_only, unreadable. `code` is why nothing
+    (the provider called something else so before), needs_second_person (another admin has to bring
+    the same file), ledger_only, unreadable. `code` is why nothing
     could be recorded of it. `position` is the ledger's entry, `stream_id` what it is about.
     """
 
@@ -209,7 +216,8 @@ class ExplanationBody(Body):
     responses={
         200: {
             "model": Success[AgreementReportData],
-            "description": "The same file was brought before; its open lines were tried again.",
+            "description": "The same file was brought before; its open lines were tried again, "
+            "and where it was somebody else who brought it, as two people's word.",
         },
         **documented(
             *(NotFound, "statement_unreadable", "statement_in_progress"),
@@ -234,8 +242,9 @@ async def bring_statement(
 ) -> Response:
     """Reconcile a provider's statement: the same file, or the same line, has an effect once.
 
-    Lines that the ledger does not have are recorded as their callbacks would be. Without days it is
-    about those of its lines.
+    Lines that the ledger does not have are recorded as their callbacks would be; if they, and what
+    else the caller's statements have recorded within a day, are above a threshold, only when
+    another admin brings the same file. Without days it is about those of its lines.
     """
     doors = doors_of(request)
     mapping = mapping_of(name, doors.settings.statement_columns)
@@ -252,6 +261,7 @@ async def bring_statement(
         last_day=about.last_day,
         actor=caller.name,
         key=key,
+        confirms=True,
     )
     done = await run_in_threadpool(_reconcile, doors, upload)
     report = await statement_report(doors.reader, done.statement_id)
@@ -380,6 +390,9 @@ def _report(report: StatementReport) -> dict[str, Any]:
         "ledger_only": [asdict(each) for each in report.ledger_only],
         "balances": [{**asdict(each), "difference": each.difference} for each in report.balances],
         "unexplained": report.unexplained,
+        "waits_for_second_person": report.waits_for_second_person,
+        "waiting_amount": report.waiting_amount,
+        "second_person": report.second_person,
         "position": report.position,
     }
 

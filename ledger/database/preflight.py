@@ -40,6 +40,8 @@ APPEND_ONLY: Final = (
     "provider_statement_balances",
     "provider_statement_lines",
     "provider_statement_rows",
+    "provider_statement_words",
+    "provider_statement_amounts",
     "provider_entries",
     "reconciled_entries",
     "reconciliation_items",

@@ -28,6 +28,7 @@ COLUMNS: Final = (
     *("occurred_at", "balance", "related"),
 )
 ADMIN: Final = "admin:5b0c7c1e-2f55-4d4e-9a3a-0d6a5f1d7c11"
+ANOTHER_ADMIN: Final = "admin:c1d2e3f4-5a6b-4c7d-8e9f-0a1b2c3d4e5f"
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def bring(
     provider: str = "sandbox",
     **options: Any,  # noqa: ANN401 - as `Upload`
 ) -> Reconciled:
-    """Bring a file, as an admin does."""
+    """Bring a file, as an admin does over HTTP."""
     mapping = options.pop("mapping", MAPPINGS[provider])
     return reconciler.reconcile(
         Upload(
@@ -85,6 +86,7 @@ def bring(
             source=source_of(content),
             covers=options.pop("covers", mapping.covers),
             actor=options.pop("actor", ADMIN),
+            confirms=options.pop("confirms", True),
             **options,
         )
     )

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from api import settings as api_settings
 from api.provider_statements.explanations import explain
+from api.provider_statements.reconciler import Reconciler
 from api.provider_statements.tables import StatementTables
 from projections.reader import Reader
 from tests.api.provider_statements.files import (
@@ -31,12 +33,13 @@ from tests.databases import rows, value
 from tests.invariants import assert_book_is_sound, balances
 
 if TYPE_CHECKING:
+    from pathlib import Path
     from uuid import UUID
 
-    from api.provider_statements.reconciler import Reconciler
     from ledger.application import Ledger
     from ledger.database.connections import BookLocation
     from ledger.database.location import DatabaseLocation
+    from ledger.key_store import KeyStore
 
 EXAMPLES: Final = 25
 NOW: Final = datetime.now(UTC).replace(microsecond=0)
@@ -52,6 +55,13 @@ WHAT: Final = st.sampled_from(
     ]
 )
 Drawn = tuple[str, int]
+
+
+@pytest.fixture
+def reconciler(ledger: Ledger, key_store: KeyStore, tmp_path: Path) -> Reconciler:
+    """Of a deployment in which one person's word is enough for all of this."""
+    chosen = api_settings.Settings(data_directory=tmp_path, second_person_above=10**15)
+    return Reconciler(ledger, key_store, chosen)
 
 
 def written(ledger: Ledger, what: str, amount: int) -> Row:

@@ -63,6 +63,19 @@ def test_what_agrees_ends_with_success(database: DatabaseLocation, directory: Pa
     assert told.exit_code == 0, told.output
 
 
+def test_more_than_one_person_may_record_waits_for_an_admin(
+    database: DatabaseLocation, directory: Path
+) -> None:
+    file = directory / "march.csv"
+    file.write_bytes(as_csv([Row("T1", "payment", 1_000_001, NOW)]))
+    for _ in range(2):
+        told = run(database, directory, "sandbox", str(file))
+        assert told.exit_code == 1, told.output
+        assert "1000001 in minor units wait for a second person" in told.output
+    assert value(database, "SELECT count(*) FROM ledger_events") == 0
+    assert value(database, "SELECT DISTINCT actor FROM provider_statement_words") == "operator"
+
+
 def test_what_is_no_statement_is_said_in_a_line(
     database: DatabaseLocation, directory: Path
 ) -> None:

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 
+from api.auth import Role
 from ledger.key_store import KeyStore
 from tests.api.deployment import GROSS, PHONE_PREFIX
 from tests.api.leaks import CANARY_NAME
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     import httpx
 
-    from tests.api.deployment import Deployment
+    from tests.api.deployment import Deployment, Person
 
 
 def line(transaction: str, payment_id: str, amount: str) -> str:
@@ -84,6 +85,42 @@ def test_a_lost_callback_is_repaired_over_http_and_a_person_explains_the_rest(
     read = doors.api.send(doors.auditor, "GET", f"{STATEMENTS}/{report['id']}").json()["data"]
     [total] = read["totals"]
     assert (total["matched"], total["explained"], total["open"]) == (GROSS, GROSS + 1, 0)
+    assert_book_is_sound(doors.database)
+
+
+def test_much_money_waits_until_another_admin_brings_the_same_file(doors: Deployment) -> None:
+    other = doors.person(Role.ADMIN)
+    row = line(f"SBX-{uuid4()}", "", "98765.43")
+    days = {"first_day": NO_DAY, "last_day": NO_DAY}
+    head = doors.recorded()
+
+    def told(who: Person, *lines: str) -> dict[str, Any]:
+        answer = doors.api.send(
+            who, "POST", f"{STATEMENTS}/sandbox", key=str(uuid4()), params=days, **csv_body(*lines)
+        )
+        assert answer.is_success, answer.text
+        data: dict[str, Any] = answer.json()["data"]
+        return data
+
+    for who, lines in (
+        (doors.admin, (row,)),
+        (doors.admin, (row,)),
+        (other, (row, odd_line())),
+    ):
+        waiting = told(who, *lines)
+        assert (waiting["waits_for_second_person"], waiting["waiting_amount"]) == (True, 9_876_543)
+        assert waiting["totals"][0]["recorded"] == 0
+        assert doors.recorded() == head
+    first = told(doors.admin, row)
+    [item] = items_of(doors, first)
+    assert (item["why"], item["state"]) == ("needs_second_person", "open")
+    done = told(other, row)
+    assert done["id"] == first["id"]
+    assert (done["waits_for_second_person"], done["unexplained"]) == (False, 0)
+    assert done["uploaded_by"] == f"admin:{doors.admin.id}"
+    assert done["second_person"] == f"admin:{other.id}"
+    assert done["totals"][0]["recorded"] == 9_876_543
+    assert doors.recorded() != head
     assert_book_is_sound(doors.database)
 
 
