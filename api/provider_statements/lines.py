@@ -40,9 +40,11 @@ OF_PAYMENTS: Final = FEES | {Kind.PAYMENT}
 WORD: Final = re.compile(r"[\x21-\x7e]{1,128}")
 """What a provider may call a transaction."""
 OURS: Final = re.compile(
-    r"(?P<stream>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})(?::(?P<detail>[0-9a-f-]{1,36}))?",
+    r"(?P<stream>[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]{32})"
+    r"(?::(?P<detail>[0-9a-f-]{1,36})|[-A](?P<attempt>[1-9][0-9]{0,3}))?",
     re.IGNORECASE,
 )
+"""Of payments, and of refunds and attempts of payouts as each provider wants them written."""
 FOOTERS: Final = re.compile(
     r"(sub|grand|net)?[\s-]*totals?\b|opening|closing|balance\b|disclaimer|page \d|end of",
     re.IGNORECASE,
@@ -268,10 +270,10 @@ def keyed(line: StatementLine, given: str | None) -> StatementLine:
 
 
 def own_reference(text: str) -> OwnReference | None:
-    """A reference that we could have issued: an id, `stream:refund`, `payout:1`, a till's."""
+    """A reference that we could have issued: an id, `stream:refund`, `payout:1` or -1, a till's."""
     found = OURS.fullmatch(text)
     if found is not None:
-        return OwnReference(UUID(found["stream"]), found["detail"])
+        return OwnReference(UUID(found["stream"]), found["detail"] or found["attempt"])
     read = normalised(text) if len(text) < 32 else None  # noqa: PLR2004 - with spaces and dashes
     return None if read is None else OwnReference(payment_of(read))
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from pydantic import ValidationError
 
-from api.provider_statements.lines import ReadRow, RowReader, own_reference
+from api.provider_statements.lines import OwnReference, ReadRow, RowReader, own_reference
 from api.provider_statements.mapping import InvalidMappingError
 from api.provider_statements.reading import read_table
 from api.provider_statements.registry import MAPPINGS, check_columns, mapping_of
@@ -218,6 +218,9 @@ def test_references_are_ours_or_none() -> None:
     assert found is not None
     assert (str(found.stream), found.detail) == (PAYMENT, REFUND)
     assert own_reference(PAYMENT.replace("-", "")) == own_reference(PAYMENT)
+    # Attempts of payouts, as providers' limits have them written.
+    for attempt in (f"{PAYMENT}:2", f"{PAYMENT}-2", f"{PAYMENT.replace('-', '')}A2"):
+        assert own_reference(attempt) == OwnReference(UUID(PAYMENT), "2")
     for text in ("", "7GM3W2QX", "a name", f"{PAYMENT}x", "254700000000", f"x {PAYMENT}"):
         assert own_reference(text) is None
 
