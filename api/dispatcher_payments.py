@@ -95,7 +95,7 @@ class PaymentTasks:
                 if payment.expires_at <= now < payment.expires_at + UNANSWERED_MAX:
                     return look_again_at
         if now >= payment.expires_at:
-            if payment.method != "till":
+            if payment.method != "till" and payment.state is not PaymentState.INITIATED:
                 # First, since whoever expires it may be killed then.
                 await self._look_later(payment, task)
             said = desk.said(payment.id, payment.version, f"expire:{payment.id}")
