@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from tests.api.payout_inputs import ID
 from tests.api.wrong_values import DECEIVING, NOT_AN_INTEGER, NOT_TEXT, Request
 
 URL: Final = "https://hooks.example.com/hesabu"
@@ -50,4 +52,18 @@ REPLAY: Final = Request(
     {"after_position": 0},
     {"after_position": NOT_A_POSITION},
 )
-ENDPOINT_REQUESTS: Final = (NEW_ENDPOINT, CHANGED_ENDPOINT, REPLAY)
+OF_PLATFORM: Final = (NEW_ENDPOINT, CHANGED_ENDPOINT, REPLAY)
+
+
+def _of_a_creator(request: Request) -> Request:
+    """The same of a creator who is unknown, which is noticed before addresses and types are."""
+    wrong = {
+        field: tuple(each for each in values if "https:" not in each and "zqzq" not in each)
+        for field, values in request.wrong.items()
+    }
+    path = request.path.replace("/admin/", f"/creators/{ID}/")
+    return replace(request, name=f"{request.name}_of_a_creator", path=path, wrong=wrong)
+
+
+OF_CREATORS: Final = tuple(_of_a_creator(each) for each in OF_PLATFORM)
+ENDPOINT_REQUESTS: Final = (*OF_PLATFORM, *OF_CREATORS)

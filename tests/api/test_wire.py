@@ -264,7 +264,9 @@ def test_every_route_with_a_body_is_asked_wrongly(documentation: Documentation) 
     with_body = {
         operation
         for operation in documentation.operations
-        if "requestBody" in _documented(documentation, *operation)
+        # A statement is CSV; what is wrong with one is in tests/api/provider_statements.
+        if "application/json"
+        in _documented(documentation, *operation).get("requestBody", {}).get("content", {})
     }
     asked = {documentation.operation(each.method, _path_of(each)) for each in REQUESTS}
     assert with_body - asked == set()

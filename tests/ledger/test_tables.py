@@ -27,8 +27,12 @@ from ledger.errors import (
     CurrencyUnknown,
     DocumentNotFound,
     FeePlanMissing,
+    ObligationsOpen,
+    PersonErased,
+    PersonNotFound,
     ProviderUnknown,
     Refused,
+    RetentionOpen,
     TooManyDestinations,
 )
 from ledger.events import EVENT_CLASSES, AnyAction
@@ -121,6 +125,11 @@ SHOWN_ELSEWHERE: Final = {
     FeePlanMissing,
     # In tests/ledger/test_payout_request_table.py.
     TooManyDestinations,
+    # Of an erasure, which is no event: in tests/ledger/test_erasures.py and tests/api.
+    PersonErased,
+    PersonNotFound,
+    ObligationsOpen,
+    RetentionOpen,
     # By the doors: what they ask about is no decision.
     CurrencyUnknown,
     DocumentNotFound,
