@@ -117,19 +117,9 @@ class AirtelConfiguration(ProviderConfiguration):
     def is_complete(self) -> bool:
         """Whether phones can be prompted. Raises `HalfConfiguredError`, of payouts too."""
         complete = super().is_complete()
-        missing = [name for name in PAYOUTS if not self.text(name)]
-        if missing and len(missing) < len(PAYOUTS):
-            raise HalfConfiguredError(PREFIX, missing)
-        if self.pays_out and not complete:
+        if self.has_all(PAYOUTS) and not complete:
             raise HalfConfiguredError(PREFIX, ("country", "client_id"))
         return complete
-
-    def text(self, name: str) -> str:
-        """A setting as text; empty if it is not there."""
-        value = getattr(self, name)
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()
-        return (value or "").strip()
 
     @property
     def pays_out(self) -> bool:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class HalfConfiguredError(ValueError):
@@ -37,10 +37,21 @@ class ProviderConfiguration(BaseSettings):
         needed = [
             name for name, field in type(self).model_fields.items() if _is_empty(field.default)
         ]
-        missing = [name for name in needed if _is_empty(getattr(self, name))]
-        if missing and len(missing) < len(needed):
+        return self.has_all(needed)
+
+    def has_all(self, names: Sequence[str]) -> bool:
+        """Whether these are there. Raises `HalfConfiguredError` where only some of them are."""
+        missing = [name for name in names if not self.text(name)]
+        if missing and len(missing) < len(names):
             raise HalfConfiguredError(str(self.model_config.get("env_prefix")), missing)
         return not missing
+
+    def text(self, name: str) -> str:
+        """A setting as text; empty if it is not there."""
+        value = getattr(self, name)
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        return (value or "").strip()
 
 
 def _is_empty(value: Any) -> bool:  # noqa: ANN401 - a field's

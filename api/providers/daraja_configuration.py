@@ -71,19 +71,10 @@ class DarajaConfiguration(ProviderConfiguration):
         """Whether prompts can be pushed. Raises `HalfConfiguredError`, of any group."""
         complete = super().is_complete()
         for group in (REVERSALS, PAYOUTS, PAYOUT_APP):
-            missing = [name for name in group if not self.text(name)]
-            if missing and len(missing) < len(group):
-                raise HalfConfiguredError(PREFIX, missing)
+            self.has_all(group)
         if self.text(PAYOUT_APP[0]) and not self.pays_out:
             raise HalfConfiguredError(PREFIX, PAYOUTS)
         return complete
-
-    def text(self, name: str) -> str:
-        """A setting as text; empty if it is not there."""
-        value = getattr(self, name)
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()
-        return (value or "").strip()
 
     @property
     def reverses(self) -> bool:

@@ -101,19 +101,9 @@ class MomoConfiguration(ProviderConfiguration):
     def is_complete(self) -> bool:
         """Whether phones can be prompted. Raises `HalfConfiguredError`, of either product."""
         complete = super().is_complete()
-        missing = [name for name in DISBURSEMENTS if not self.text(name)]
-        if missing and len(missing) < len(DISBURSEMENTS):
-            raise HalfConfiguredError(PREFIX, missing)
-        if self.pays_out and not complete:
+        if self.has_all(DISBURSEMENTS) and not complete:
             raise HalfConfiguredError(PREFIX, ("target_environment", "collection_user"))
         return complete
-
-    def text(self, name: str) -> str:
-        """A setting as text; empty if it is not there."""
-        value = getattr(self, name)
-        if isinstance(value, SecretStr):
-            value = value.get_secret_value()
-        return (value or "").strip()
 
     @property
     def pays_out(self) -> bool:
